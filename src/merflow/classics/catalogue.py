@@ -14,9 +14,9 @@ FunctionalSet = Literal["merflow", "ComParE_2016", "eGeMAPSv02"]
 
 @dataclass(frozen=True)
 class WordClassic:
-    """TF-IDF with logistic regression; where labels are scores, with support vector regression.
+    """TF-IDF with logistic regression or, for scores, with support vector regression.
 
-    ``of_scores`` is the description of the latter; empty if the classic is for classes alone, here and below.
+    ``of_scores`` describes the latter; it is empty if the classic is only for classes, here and below.
     """
 
     name: str
@@ -28,9 +28,9 @@ class WordClassic:
 
 @dataclass(frozen=True)
 class AudioClassic:
-    """Functionals with a support vector machine; where labels are scores, with linear support vector regression.
+    """Functionals with a support vector machine or, for scores, with linear support vector regression.
 
-    With ``cost``, nothing is chosen, and the development part is training data too.
+    With ``cost``, nothing is chosen, and the development part is also used as training data.
     """
 
     name: str
@@ -43,7 +43,7 @@ class AudioClassic:
 
 @dataclass(frozen=True)
 class FusionClassic:
-    """The mean of the probabilities, or the scores, of a classic of words and one of audio."""
+    """The mean of the probabilities or scores of a word classic and an audio classic."""
 
     name: str
     description: str

@@ -13,7 +13,7 @@ from scipy.special import log_softmax, softmax
 from merflow.evaluation.metrics import unweighted_accuracy
 
 # Natural logarithms of the temperatures that calibration searches. Development data are often a hundred utterances of
-# one speaker; wider bounds would let a lucky few make every probability 0 or 1.
+# one speaker; wider bounds would let a lucky few push every probability to 0 or 1.
 _LOG_TEMPERATURES = (-4.0, 4.0)
 
 
@@ -48,10 +48,11 @@ class Outcome:
 
 
 def chosen(candidates: Iterable[Decisions], dev_labels: np.ndarray, *, classes: int) -> Outcome:
-    """Return the candidate with the highest development UA, calibrated; of equals, the one with the lowest loss.
+    """Return the candidate with the highest development UA, calibrated; in a tie, the one with the lowest loss.
 
     Args:
-        candidates: Decision values of classifiers with different settings; the first wins where all else is equal.
+        candidates: Decision values of classifiers with different settings; the first one wins if everything else is
+            equal.
         dev_labels: ``(n,)`` class indices of the development part.
         classes: C.
     """

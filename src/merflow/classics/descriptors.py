@@ -1,6 +1,6 @@
-"""Low-level descriptors of a recording: what functionals are computed from, frame by frame.
+"""Low-level descriptors of a recording, frame by frame, from which functionals are computed.
 
-Frames are 25 ms long, one every 10 ms; those of the voice are 50 ms long around the same centers, because the lowest
+Frames are 25 ms long, one every 10 ms; those for the voice are 50 ms long around the same centers, because the lowest
 voice needs three periods. Shapes: F frames, B mel bands, K bins of the spectrum.
 """
 
@@ -24,9 +24,9 @@ _EMPHASIS = 0.97
 _LOWEST_HZ, _HIGHEST_HZ = 60.0, 500.0
 # Correlation of a frame with itself one period later: 1 for a pure tone, about 0 for noise. The threshold is Praat's.
 _VOICED = 0.45
-# A period and its double correlate equally well. This cost per octave prefers the shorter one; it is Praat's too.
+# A period and its double correlate equally well. This cost per octave prefers the shorter one; it is also Praat's.
 _OCTAVE_COST = 0.01
-_MEDIAN = 5  # frames over which single wrong octaves are smoothed away
+_MEDIAN = 5  # frames over which single octave errors are smoothed out
 _ROLLOFFS = (0.25, 0.5, 0.85, 0.95)
 
 
@@ -36,7 +36,7 @@ class Descriptors:
 
     Attributes:
         spectral: ``(F, D)``: energy, mel bands, cepstra and the shape of the spectrum, of every frame.
-        voice: ``(F, V)``: pitch, harmonicity, jitter and shimmer; of frames without voice meaningless.
+        voice: ``(F, V)``: pitch, harmonicity, jitter and shimmer; meaningless in unvoiced frames.
         voiced: ``(F,)`` True where there is voice.
     """
 
@@ -120,7 +120,7 @@ def _mel_bands() -> np.ndarray:
 
 
 def _voice(frames: np.ndarray, energy_db: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the descriptors of the voice ``(F, V)`` and True where there is one ``(F,)``."""
+    """Return the descriptors of the voice ``(F, V)``, and True for voiced frames ``(F,)``."""
     period, correlation = _periods(frames)
     voiced = (correlation > _VOICED) & (energy_db > energy_db.max() - 40)
     pitch = 12 * np.log2(RATE_HZ / period / 27.5)  # semitones above the lowest A of a piano

@@ -1,4 +1,4 @@
-"""The folds that classics are trained on: utterances and labels per part."""
+"""The folds for training classics: utterances and labels per part."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -30,7 +30,7 @@ class Fold:
     score: Regression | None = None
 
     def with_development(self) -> "Fold":
-        """Return the fold with its development part in the training part too."""
+        """Return the fold with its development part also in the training part."""
         ids: dict[Part, list[str]] = {**self.ids, "train": [*self.ids["train"], *self.ids["dev"]]}
         labels = {**self.labels, "train": np.concatenate([self.labels["train"], self.labels["dev"]])}
         return replace(self, ids=ids, labels=labels)

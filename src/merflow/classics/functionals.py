@@ -1,8 +1,7 @@
 """Functionals: a recording of any length as one row of statistics over its low-level descriptors.
 
 Statistics of the spectrum are over all frames and over the voiced ones, those of the voice over the voiced ones. All
-are also taken over deltas, the slopes over five frames. A value that a recording does not have, such as the pitch of a
-whisper, is NaN.
+are also taken over deltas, the slopes over five frames. An undefined value, such as the pitch of a whisper, is NaN.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
 """Functionals of openSMILE, through the optional package ``opensmile``.
 
-openSMILE's licence allows research and forbids commercial use. It is therefore no dependency of merflow; whoever may
-use it installs the extra ``merflow[opensmile]``.
+openSMILE's licence allows research but not commercial use. It is therefore not a dependency of merflow; if you may use
+it, install the extra ``merflow[opensmile]``.
 """
 
 import warnings
@@ -23,7 +23,7 @@ _SHORTEST = RATE_HZ // 10
 
 
 def is_installed() -> bool:
-    """Return True if the package is there; it is not imported."""
+    """Return True if the package is installed; it is not imported."""
     return find_spec("opensmile") is not None
 
 
@@ -33,10 +33,10 @@ def installed_version() -> str:
 
 
 def check_installed() -> None:
-    """Raise if the package is not there.
+    """Raise if the package is not installed.
 
     Raises:
-        FeatureError: It is not.
+        FeatureError: It is not installed.
     """
     if not is_installed():
         raise FeatureError(
@@ -56,7 +56,7 @@ def extractor(name: OpensmileSet) -> Any:  # noqa: ANN401 - opensmile has no typ
 
 @contextmanager
 def _yaml_as_it_is() -> Iterator[None]:
-    """Undo what opensmile's dependency oyaml does to PyYAML: keys are no longer sorted in any file of the process."""
+    """Undo the changes that opensmile's dependency oyaml makes to PyYAML, which turn off sorting of keys everywhere."""
     represent = {dumper: dumper.yaml_representers[dict] for dumper in (yaml.Dumper, yaml.SafeDumper)}
     yield
     for dumper, represented in represent.items():

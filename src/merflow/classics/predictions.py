@@ -1,4 +1,4 @@
-"""Outcomes of a classic on all folds as a table of predictions and a record."""
+"""Outcomes of a classic on all folds, as a table of predictions and a record."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -89,12 +89,12 @@ def fused(
     records: Mapping[str, ClassicRecord],
     folds: Sequence[Fold],
 ) -> list[Outcome | ScoreOutcome]:
-    """Return, per fold, the mean predictions of a classic of words and the best classic of audio.
+    """Return, per fold, the mean predictions of a word classic and the best audio classic.
 
     Args:
-        words: Predictions of the classic of words.
-        audio: Predictions of the classics of audio, by name.
-        records: Their records. The best development figure decides, and the first of equals.
+        words: Predictions of the word classic.
+        audio: Predictions of the audio classics, by name.
+        records: Their records. The best development figure decides; in a tie, the first one.
         folds: The folds.
     """
     outcomes: list[Outcome | ScoreOutcome] = []

@@ -1,4 +1,4 @@
-"""Functionals of a corpus's recordings, kept on disk in portions: an interrupted run computes none twice."""
+"""Functionals of a corpus's recordings, stored on disk in portions, so that an interrupted run computes none twice."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -32,13 +32,13 @@ def functionals_of(
     workers: int,
     progress: Progress,
 ) -> dict[str, np.ndarray]:
-    """Return the functionals of these utterances; NaN throughout where a recording is missing or unreadable.
+    """Return the functionals of these utterances; all NaN if a recording is missing or unreadable.
 
     Args:
         manifest: The corpus.
         utterances: Ids, in an order that stays the same from run to run.
         kind: The set of functionals.
-        folder: Folder of finished portions, for this corpus, set and code alone.
+        folder: Folder of finished portions, only for this corpus, set and code.
         resample: ``corpus.resample``.
         workers: Processes.
         progress: Receives the number of finished recordings.

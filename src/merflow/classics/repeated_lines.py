@@ -1,4 +1,4 @@
-"""Dialogues that repeat each other's lines, as the scripted ones of every session of IEMOCAP do.
+"""Dialogues that repeat each other's lines, like the scripted ones in IEMOCAP's sessions.
 
 A text model that was trained on one session's performance of a script knows the words of the next session's by heart,
 with the emotions in which they are usually spoken. So for each tested dialogue, the leak baseline is trained without
@@ -13,8 +13,8 @@ from merflow.classics.folds import Fold
 from merflow.corpus.manifest import Manifest
 from merflow.corpus.transcript import folded_words
 
-# "What do you mean?" is said in many dialogues. Three repeated lines of at least four words are no coincidence if
-# they are a fifth of the dialogue. Actors change a script, so asking for half would miss many. A dialogue of fewer
+# "What do you mean?" is said in many dialogues. Three repeated lines of at least four words are not a coincidence if
+# they make up a fifth of the dialogue. Actors change a script, so asking for half would miss many. A dialogue of fewer
 # lines must be repeated as a whole.
 _WORDS = 4
 _LINES = 3

@@ -1,4 +1,4 @@
-"""Support vector machines on functionals of recordings, one against the rest.
+"""One-vs-rest support vector machines on functionals of recordings.
 
 Columns are standardized with the statistics of the data that a machine is fitted on.
 """
@@ -19,7 +19,7 @@ _LINEAR_COSTS = (1.0, 0.1, 0.01, 0.001, 0.0001, 0.00001)
 _RADIAL_COSTS = (1.0, 10.0, 0.1, 100.0)
 # Gamma times the number of columns; 1 is scikit-learn's `scale` for standardized columns.
 _GAMMAS = (1.0, 0.3, 3.0, 0.1)
-_CONSTANT = 1e-10  # a column whose deviation is below this tells nothing
+_CONSTANT = 1e-10  # a column whose deviation is below this carries no information
 
 
 def of_functionals(fold: Fold, rows: dict[str, np.ndarray], *, kernel: Kernel) -> Outcome:
@@ -27,7 +27,7 @@ def of_functionals(fold: Fold, rows: dict[str, np.ndarray], *, kernel: Kernel) -
 
     Args:
         fold: The fold.
-        rows: Utterance -> its functionals; NaN where they are unknown, which counts as the mean.
+        rows: Utterance -> its functionals; NaN if they are unknown, which counts as the mean.
         kernel: ``linear``, or ``rbf`` with a width that is chosen too.
     """
     gammas, costs = (_GAMMAS, _RADIAL_COSTS) if kernel == "rbf" else ((None,), _LINEAR_COSTS)
@@ -36,9 +36,9 @@ def of_functionals(fold: Fold, rows: dict[str, np.ndarray], *, kernel: Kernel) -
 
 
 def of_functionals_at(fold: Fold, rows: dict[str, np.ndarray], *, cost: float) -> Outcome:
-    """Fit functionals with a linear machine of a given C, on the training and the development part.
+    """Fit functionals with a linear machine with a given C, on the training and the development part.
 
-    The development UA and the calibration are those of a machine that is fitted on the training part alone.
+    The development UA and the calibration come from a machine that is fitted on the training part only.
 
     Args:
         fold: The fold.
@@ -86,7 +86,7 @@ def _similarity(part: np.ndarray, train: np.ndarray, *, gamma: float | None) -> 
 
 
 def standardized(fold: Fold, rows: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the columns ``(n, D)`` of the training, development and test part, in deviations from the mean."""
+    """Return the standardized columns ``(n, D)`` of the training, development and test part."""
     train, dev, test = (np.stack([rows[name] for name in fold.ids[part]]) for part in ("train", "dev", "test"))
     known = ~np.isnan(train).all(axis=0)
     mean, deviation = np.nanmean(train[:, known], axis=0), np.nanstd(train[:, known], axis=0)

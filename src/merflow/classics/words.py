@@ -1,7 +1,7 @@
-"""Classics of words: TF-IDF of words and pairs of words, and logistic regression with balanced class weights.
+"""Word classics: TF-IDF of words and word pairs, and logistic regression with balanced class weights.
 
-The recipe is scikit-learn's with its own defaults (C = 1), which is what anyone would try first; nothing but the way to
-add the neighbours is chosen.
+The recipe is scikit-learn's with its own defaults (C = 1), which is what anyone would try first; only the way to add
+the neighbours is chosen.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ from merflow.contracts.transcripts import TRANSCRIPT_COLUMNS
 from merflow.corpus.manifest import Manifest
 from merflow.errors import EvaluationError
 
-NEIGHBOURS = 4  # turns before, and as many after, as context-mmt reads
+NEIGHBOURS = 4  # turns before and turns after, as in context-mmt
 _ITERATIONS = 1000
 _NO_NEIGHBOUR = "none"  # one column for training utterances that all lack neighbours with words
 
@@ -26,7 +26,7 @@ Reader = Callable[[Sequence[str]], list[list[str]]]
 
 
 def texts_of(manifest: Manifest, *, transcripts: Transcript) -> dict[str, str]:
-    """Return the words of every utterance of the release; empty where there are none."""
+    """Return the words of every utterance of the release; empty if there are none."""
     words = manifest.rows[TRANSCRIPT_COLUMNS[transcripts]].fillna("").astype(str)
     return dict(zip(manifest.rows["utterance_id"], words, strict=True))
 
@@ -43,20 +43,20 @@ def neighbours_of(manifest: Manifest, texts: Mapping[str, str]) -> dict[str, str
 
 
 def of_turn(fold: Fold, texts: Mapping[str, str]) -> Outcome:
-    """Fit the words of the turn alone."""
+    """Fit only the words of the turn."""
     return chosen([_fitted(fold, alone(texts))], fold.labels["dev"], classes=fold.classes)
 
 
 def of_turn_and_neighbours(fold: Fold, texts: Mapping[str, str], around: Mapping[str, str]) -> Outcome:
-    """Fit the words of the turn with its neighbours: one text, or two blocks of columns, as development data prefer."""
+    """Fit the words of the turn and its neighbours: one text or two blocks of columns, chosen on development data."""
     candidates = (_fitted(fold, read, settings=way) for way, read in with_neighbours(texts, around).items())
     return chosen(candidates, fold.labels["dev"], classes=fold.classes)
 
 
 def of_unseen_lines(fold: Fold, texts: Mapping[str, str], repeats: Mapping[str, frozenset[str]]) -> Outcome:
-    """Fit the words of the turn, for each tested dialogue without the training utterances that repeat its lines.
+    """Fit the words of the turn; for each tested dialogue, leave out the training utterances that repeat its lines.
 
-    Where no such utterance of some class is left, nothing can be learned, and all classes are equally likely.
+    If a class has no training utterances left, nothing can be learned, and all classes are equally likely.
 
     Args:
         fold: The fold.
@@ -105,7 +105,7 @@ def _fitted(fold: Fold, read: Reader, *, settings: str = "") -> Decisions:
     from sklearn.linear_model import LogisticRegression
 
     train, dev, test = weighted_counts(fold, read)
-    # newton-cg reaches the same optimum as the default solver in a fifth of its time: thousands of sparse columns.
+    # newton-cg reaches the same optimum as the default solver in a fifth of the time, with thousands of sparse columns.
     machine = LogisticRegression(class_weight="balanced", solver="newton-cg", max_iter=_ITERATIONS)
     classifier = machine.fit(train, fold.labels["train"])
     return Decisions(settings, *(classifier.predict_log_proba(part) for part in (dev, test)))

@@ -1,8 +1,8 @@
-"""The audit trail of a registered model: numbered entries, each with the digest of the one before.
+"""The audit trail of a registered model: numbered entries, each with the digest of the previous one.
 
 An entry that moves aliases (``register``, ``promote``, ``rollback``, ``restore``) opens a move, and locks the
-registered model until ``until``. The move is over when an entry ``finish`` names it. A ``takeover`` hands the lock of a
-move whose owner went silent to somebody else.
+registered model until ``until``. The move is over when an entry ``finish`` names it. A ``takeover`` passes the lock of
+a move whose owner has gone silent to somebody else.
 """
 
 import hashlib
@@ -16,16 +16,16 @@ from pydantic import ValidationError
 from merflow.contracts.strict import Strict
 
 Action = Literal["register", "decide", "approve", "promote", "rollback", "finish", "takeover", "restore", "notice"]
-# MLflow cuts a param of a run off after 6000 characters, without a word.
+# MLflow silently truncates params of a run after 6000 characters.
 LONGEST_ENTRY = 5500
 
 
 class AliasMove(Strict):
-    """One alias that goes from one version to another; None stands for no version.
+    """The move of an alias from one version to another; None means no version.
 
     Attributes:
         alias: ``candidate``, ``champion`` or ``previous``.
-        before: Version that it points to before the move.
+        before: Version that it pointed to before the move.
         after: Version that it points to afterwards.
     """
 
@@ -57,14 +57,14 @@ class AuditEntry(Strict):
 
     Attributes:
         number: Its place, from 1.
-        chain: SHA-256 of the entry before; empty for the first.
-        at: Time in UTC by the clock of who wrote it, ISO 8601.
-        who: Person, as :func:`merflow.promotion.registry.person.person` finds out.
-        writer: Random name of the process that wrote it; the owner of a lock is known by it.
+        chain: SHA-256 of the previous entry; empty for the first.
+        at: Time in UTC by the writer's clock, ISO 8601.
+        who: Person, as returned by :func:`merflow.promotion.registry.person.person`.
+        writer: Random name of the process that wrote it, which identifies the owner of a lock.
         action: Kind of the entry.
         version: Version that it is about.
         why: Reason in words.
-        moves: Aliases that move, in this order; of a ``notice``, those that were found elsewhere.
+        moves: Aliases that move, in this order; for a ``notice``, those that had been moved by hand.
         until: End of the lock that the entry takes, ISO 8601; None if it takes none.
         closes: Number of the move that a ``finish`` ends or a ``takeover`` takes over.
         forced: True if a person promoted against the gate.
@@ -100,7 +100,7 @@ class AuditEntry(Strict):
         return self.version == version or any(version in (move.before, move.after) for move in self.moves)
 
     def has_expired(self, now: datetime) -> bool:
-        """Return True if the entry's lock is over at this time."""
+        """Return True if the entry's lock has expired at this time."""
         return self.until is not None and datetime.fromisoformat(self.until) <= now
 
 
@@ -110,7 +110,7 @@ class StoredEntry(Strict):
     Attributes:
         key: Its key in MLflow.
         text: Its text in MLflow.
-        entry: Its content; None if the text is no entry.
+        entry: Its content; None if the text is not an entry.
     """
 
     key: str
@@ -132,12 +132,12 @@ def read_entry(key: str, text: str) -> StoredEntry:
 
 
 def text_digest(text: str) -> str:
-    """Return the SHA-256 of an entry's text, which the next entry holds."""
+    """Return the SHA-256 of an entry's text, which the next entry contains."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def problems(stored: Sequence[StoredEntry]) -> list[str]:
-    """Return what is wrong with a trail, in sentences; empty for a trail without gap or change.
+    """Return sentences about the faults of a trail; empty for a trail without gaps or changes.
 
     Args:
         stored: All entries, by key.

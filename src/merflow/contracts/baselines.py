@@ -10,8 +10,8 @@ class Baseline:
 
     Attributes:
         what: Its rule in one sentence.
-        guesses: Test utterance -> predicted class, over all folds. Each prediction follows from the fold's training
-            part alone.
+        guesses: Test utterance -> predicted class, over all folds. Each prediction depends only on the fold's training
+            part.
     """
 
     what: str

@@ -20,7 +20,7 @@ class Batch:
     Attributes:
         features: Role -> ``(N, T, D)``, or ``(N, T, L, D)`` for models that weight layers. T differs by role.
         present: Role -> ``(N, T)`` bool, True = a real step.
-        labels: ``(N,)`` int64 class indices, float32 scores where a score is learned, or None at inference.
+        labels: ``(N,)`` int64 class indices, float32 scores if a score is learned, or None at inference.
         utterance_ids: N ids.
     """
 
@@ -143,7 +143,7 @@ class LossTerm:
     Attributes:
         value: A scalar: the mean over the utterances of the batch, unless ``joint`` is set.
         weight: Factor of the term in the sum.
-        joint: True if the term looks across the whole batch even where several processes train on shares of it. The
+        joint: True if the term looks across the whole batch even if several processes train on shares of it. The
             values of the processes then add up to the value of the whole batch, whatever the sizes of the shares.
     """
 

@@ -1,6 +1,6 @@
-"""The calibration of a model package: temperature, conformal thresholds, and how both did on held-out data.
+"""The calibration of a model package: temperature, conformal thresholds, and their results on held-out data.
 
-:mod:`merflow.contracts.score_calibration` has that of a model of scores.
+:mod:`merflow.contracts.score_calibration` has the calibration of a score model.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,8 @@ from merflow.errors import ModelError
 CALIBRATION = "calibration.json"
 FORMAT = 1
 REMEDY = "register the model again with merflow registry register"
-# The threshold for clips whose group is unknown: the largest of all groups', which keeps the coverage in each of them.
+# The key of the threshold for clips of an unknown group: the most inclusive one, which keeps the coverage in all
+# groups.
 ANY_GROUP = "any"
 
 
@@ -28,7 +29,7 @@ class Coverage(Strict):
 
     Attributes:
         utterances: Number of utterances.
-        coverage: Share of them that hold the truth.
+        coverage: Share of them that contain the truth.
         ci95: 95% interval of ``coverage``.
         answered: Share of utterances on which the model does not abstain.
         accuracy_when_answered: Share of these answers that are right; None if there are none.
@@ -52,7 +53,7 @@ class GroupCoverage(Coverage):
 
 
 class HeldOutCalibration(Strict):
-    """Figures on the test parts of the folds, each fold calibrated on its own development part.
+    """Figures on the test parts of the folds, with each fold calibrated on its own development part.
 
     Attributes:
         utterances: Number of test utterances.
@@ -72,14 +73,14 @@ class HeldOutCalibration(Strict):
 
 
 class AnyCalibration(Strict):
-    """The part of a calibration that is the same for every task.
+    """The part of a calibration that all tasks share.
 
     Attributes:
-        coverage: Share of conformal sets or intervals that shall hold the truth, 0 to 1.
+        coverage: Share of conformal sets or intervals that should contain the truth, 0 to 1.
         grouped_by: Column of the manifest that forms the groups, such as ``gender``.
         utterances: Number of development utterances by group, and of all below :data:`ANY_GROUP`.
         usual_distances: Distance from the training data that 99% of the development utterances stay below, by role
-            (:mod:`merflow.inference.training_range`); empty where it is unknown.
+            (:mod:`merflow.inference.training_range`); empty if it is unknown.
     """
 
     coverage: FiniteFloat
@@ -89,10 +90,10 @@ class AnyCalibration(Strict):
 
 
 class Calibration(AnyCalibration):
-    """The calibration of a model of emotions.
+    """The calibration of an emotion model.
 
     Attributes:
-        task: The task; a file of an earlier version does not say it.
+        task: The task; files of earlier versions do not say it.
         temperature: Divides the logits.
         thresholds: Lowest calibrated probability of a class in the set, by group, and below :data:`ANY_GROUP`.
         held_out: Figures on held-out data.
@@ -114,7 +115,7 @@ def write_calibration(folder: Path, calibration: AnyCalibration) -> None:
 
 
 def read_calibration(folder: Path) -> Calibration:
-    """Read the calibration of a package of a model of emotions.
+    """Read the calibration of a package of an emotion model.
 
     Raises:
         ModelError: The package has none, or its model predicts scores.
@@ -127,7 +128,7 @@ def read_calibration(folder: Path) -> Calibration:
 
 
 def calibrated_task(folder: Path) -> str:
-    """Return the task of a package's calibration: ``emotion`` where the file does not say it.
+    """Return the task of a package's calibration: ``emotion`` if the file does not say it.
 
     Raises:
         ModelError: The package has no calibration.
@@ -140,7 +141,7 @@ def calibrated_task(folder: Path) -> str:
 
 
 def needs_emotions(where: str, *, task: str) -> ModelError:
-    """Return the error about a model of scores, for whatever takes models of emotions alone."""
+    """Return the error about a score model, for code that only supports emotion models."""
     return ModelError(
         f"{where} predicts {task}, which is a score, and only a model of emotions can be used here; name one that was "
         "trained with splits.task=emotion"

@@ -34,7 +34,7 @@ class ClassicFold(Strict):
 
     Attributes:
         fold: Counted from 1.
-        settings: The settings that were chosen on development data, in words; empty where nothing was chosen.
+        settings: The settings that were chosen on development data, in words; empty if nothing was chosen.
         dev_ua: Development UA of the chosen settings; None for a score.
         dev_mae: Development mean absolute error of a score; None for emotions.
     """
@@ -46,29 +46,29 @@ class ClassicFold(Strict):
 
     @property
     def preferred(self) -> float:
-        """The development figure, the better the higher: UA, or the negative error."""
+        """The development figure for which higher is better: UA, or the negative error."""
         figure = self.dev_ua if self.dev_mae is None else -self.dev_mae
         assert figure is not None, "a fold has one of the two"
         return figure
 
 
 class ClassicRecord(Strict):
-    """Facts about a classic that its predictions do not hold.
+    """Facts about a classic that its predictions do not contain.
 
     Attributes:
         name: Its name, without the model.
         modalities: Modalities that it reads.
         context: True if it also reads the turns before and after the utterance.
         transcripts: Kind of words that it reads; None without words.
-        leak: True for the leak baseline, which no variant is compared with: the same words without the training
-            dialogues and lines that the test part repeats.
+        leak: True for the leak baseline, with which no variant is compared: it reads the same words, but is trained
+            without the dialogues and lines that the test part repeats.
         description: What it learns from and how, in a sentence.
         manifest_hash: Version of the corpus.
         split_id: Identity of the splits.
         protocol: Protocol of the splits.
         fingerprint: Digest of the code and of all of the above.
         folds: Choices per fold.
-        task: The task; a file of an earlier version does not say it.
+        task: The task; files of earlier versions do not say it.
     """
 
     name: str
@@ -91,7 +91,7 @@ class ClassicRecord(Strict):
 
 
 def write_classic(folder: Path, record: ClassicRecord, predictions: pd.DataFrame) -> None:
-    """Write record and predictions into ``folder/<name>``, whole or not at all.
+    """Write record and predictions into ``folder/<name>``, completely or not at all.
 
     Raises:
         OutputError: The folder cannot be written.
@@ -134,14 +134,14 @@ def classics_on(folder: Path | None, *, split_id: str) -> tuple[ClassicRecord, .
 
 
 def classic_predictions(folder: Path | None, records: Sequence[ClassicRecord]) -> pd.DataFrame | None:
-    """Read the predictions of these classics, all together; None without any."""
+    """Read the predictions of these classics into one table; None if there are none."""
     if folder is None or not records:
         return None
     return read_predictions(folder, [record.name for record in records], task=records[0].task)
 
 
 def read_predictions(folder: Path, names: Sequence[str], *, task: TaskName = EMOTION) -> pd.DataFrame:
-    """Read the predictions of these classics of a task, all together.
+    """Read the predictions of a task's classics into one table.
 
     Raises:
         CorpusError: A table is missing.

@@ -1,4 +1,4 @@
-"""The results of predicting clips: an answer or a reason for each."""
+"""The results of predicting clips: an answer or the reason for a refusal per clip."""
 
 from pydantic import FiniteFloat
 
@@ -25,14 +25,14 @@ class ClipResult(Strict):
 
 
 class ClipResults(Strict):
-    """Everything that the prediction of some clips found.
+    """All results of predicting clips.
 
     Attributes:
         model: The model.
-        remark: Why it is not calibrated; empty if it is.
+        remark: The reason why the model is not calibrated; empty if it is.
         transcription: The recognizer of the words; None if words were not asked for.
         remembered: Clips whose prediction came from an earlier run.
-        ignored: Files of the folders that are no media, by their names.
+        ignored: Files in the folders that are not media, judging by their names.
         clips: The clips, in order.
     """
 
@@ -50,5 +50,5 @@ class ClipResults(Strict):
 
     @property
     def refused(self) -> tuple[ClipResult, ...]:
-        """The clips without one."""
+        """The clips without a prediction."""
         return tuple(clip for clip in self.clips if clip.heard is None)

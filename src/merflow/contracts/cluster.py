@@ -1,6 +1,6 @@
 """The section ``cluster`` of ``params.yaml``: the resources and the placement of pods.
 
-It is compiled into pipelines and changes no result. Keys and values are those of a Kubernetes pod spec.
+It is compiled into pipelines and does not affect results. Keys and values are those of a Kubernetes pod spec.
 """
 
 import re
@@ -27,7 +27,7 @@ from merflow.contracts.strict import Strict
 from merflow.errors import StorageError
 from merflow.storage.s3.address import S3Address
 
-# The folder that the steps of a run share, as every pod sees it.
+# The shared folder of a run's steps, as mounted in every pod.
 WORKSPACE = "/workspace"
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 # Names of environment variables whose values are secrets; those that name a file are not.
@@ -42,7 +42,7 @@ def is_secret_name(variable: str) -> bool:
 
 
 def refuse_secrets(env: Mapping[str, str], *, secrets: Container[str], shown_in: str) -> None:
-    """Check variables whose values everyone may read.
+    """Check variables whose values anyone can read.
 
     Args:
         env: Value of each variable.
@@ -50,7 +50,7 @@ def refuse_secrets(env: Mapping[str, str], *, secrets: Container[str], shown_in:
         shown_in: Document that shows the values.
 
     Raises:
-        ValueError: A value is a secret, or a variable is in ``secrets`` too.
+        ValueError: A value is a secret, or a variable is also in ``secrets``.
     """
     for name, value in env.items():
         if name in secrets:
@@ -75,7 +75,7 @@ WorkspaceAddress = Annotated[str, AfterValidator(_address)]
 
 
 class Toleration(Strict):
-    """A toleration as in a pod spec; keys that are left out mean what they mean to Kubernetes.
+    """A toleration as in a pod spec; omitted keys have Kubernetes' meaning.
 
     Attributes:
         key: Key of the taint; None with ``Exists`` tolerates every taint.
@@ -131,7 +131,7 @@ class PodParams(Strict):
 
 
 class Pods(Strict):
-    """The pods of each step; ``other`` is for every step that has no entry of its own."""
+    """The pods of each step; ``other`` is for all steps without an entry."""
 
     other: PodParams
     transcribe: PodParams
@@ -155,7 +155,7 @@ class SecretRef(Strict):
 class ClusterParams(Strict):
     """The cluster that pipelines are compiled for.
 
-    The number of GPUs is not a setting: it follows from the devices that a step computes on.
+    The number of GPUs is not a setting: it depends on the devices that a step computes on.
 
     Attributes:
         image: Image of every step, with its registry and its digest or tag.
@@ -166,13 +166,13 @@ class ClusterParams(Strict):
         workspace: Address of the workspace in S3, which needs no volume: every pod then has a scratch folder at
             ``/workspace``; ``none`` for a workspace on a volume.
         scratch_gib: Size limit of the scratch folder; 0 for none.
-        env: Environment variables of all pods; a package shows them to everyone who may read it.
+        env: Environment variables of all pods; anyone who can read a package can see them.
         secrets: Environment variables of all pods whose values come from Secrets.
         labels: Labels of all pods.
         annotations: Annotations of all pods.
         gpu_labels: Further labels of pods with GPUs.
-        service_account: Service account of the runs; KFP takes it when a run is submitted. ``none`` for KFP's own.
-        kfp_ui: Address at which people open KFP's UI, for links in MLflow; ``none`` for no links.
+        service_account: Service account of the runs, set when a run is submitted; ``none`` for KFP's default.
+        kfp_ui: URL of KFP's UI, for links in MLflow; ``none`` for no links.
         queue: Kueue's LocalQueue that admits the pods; ``none`` for clusters without Kueue.
         parallel_folds: Folds that train at the same time; 0 for no limit.
         ttl_h: Hours until a finished run's workflow and its pods are deleted; 0 for KFP's own limit.
@@ -224,7 +224,7 @@ class ClusterParams(Strict):
 
 _AS_IN_A_POD = "in the form of a pod spec, for example [{key: nvidia.com/gpu, operator: Exists}]"
 _STEPS = ("other", "transcribe", "extract", "train", "run_trials")
-# Keys of earlier versions -> today's keys, with a note after a comma.
+# Keys of earlier versions -> current keys, with a note after a comma.
 RENAMED = {
     "cluster.claim": "cluster.pvc",
     "cluster.nodes": "cluster.node_selector",

@@ -5,7 +5,7 @@ from pydantic import FiniteFloat
 from merflow.contracts.scores import Interval
 from merflow.contracts.strict import Strict
 
-# A difference counts as significant where its Holm-adjusted p-value is below this.
+# A difference is significant if its Holm-adjusted p-value is below this.
 ALPHA = 0.05
 
 
@@ -102,8 +102,8 @@ class Power(Strict):
         utterances: Number of test utterances.
         dialogues: Number of dialogues.
         standard_error: Median over the pairs; None for one variant or few dialogues.
-        detectable_ua: Difference that one comparison at ``alpha`` detects; None likewise.
-        detectable_ua_holm: Difference that the strictest step of Holm's adjustment detects; None likewise.
+        detectable_ua: Difference that one comparison at ``alpha`` detects; None in the same cases.
+        detectable_ua_holm: Difference that the strictest step of Holm's adjustment detects; None in the same cases.
         pairs: The same per pair.
         planned: The same for all of IEMOCAP, under assumptions.
     """
@@ -130,7 +130,7 @@ class ClassicComparison(Strict):
         standard_error: Standard error of ``delta_ua``; None for fewer than five dialogues.
         p_bootstrap: Two-sided p-value of ``delta_ua``.
         p_holm: ``p_bootstrap`` after Holm's adjustment over all pairs of a variant and a classic. The pairs of two
-            variants are a family of their own, so that a classic more changes nothing among the variants.
+            variants are a family of their own, so adding a classic changes nothing among the variants.
     """
 
     variant: str

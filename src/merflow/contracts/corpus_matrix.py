@@ -1,4 +1,4 @@
-"""The content of ``matrix.json``: a figure for every corpus that was trained on and every corpus that was tested."""
+"""The content of ``matrix.json``: a figure for every pair of training and test corpus."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,7 +21,7 @@ class CellFigure(Strict):
     """The figure of one variant: UA, or the CCC of a score.
 
     Attributes:
-        value: The figure of all test predictions together; None where it cannot be computed.
+        value: The figure of all test predictions together; None if it cannot be computed.
         ci95: 95% bootstrap interval over dialogues; None for fewer than five, or without the figure.
     """
 
@@ -30,7 +30,7 @@ class CellFigure(Strict):
 
 
 class MatrixCell(Strict):
-    """One corpus that was trained on, and one that was tested.
+    """A pair of training and test corpus.
 
     Attributes:
         corpora: Both, with the choice of development data and the share of utterances that was left out.

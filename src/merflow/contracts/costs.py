@@ -1,4 +1,4 @@
-"""The costs of a package: time per clip, resident memory and size, measured beside those of another package."""
+"""The costs of a package: time per clip, resident memory and size, measured together with those of another package."""
 
 from pathlib import Path
 from statistics import median
@@ -14,7 +14,7 @@ _REMEDY = "measure it again with merflow registry promote"
 
 
 class Round(Strict):
-    """One fresh process that loaded the package and predicted.
+    """One new process that loaded the package and predicted.
 
     Attributes:
         load_s: Time to import and load, in seconds.
@@ -34,8 +34,8 @@ class Costs(Strict):
         measurement: Identity of the measurement; packages that were measured in turns on one machine share it.
         machine: The machine in words.
         clips: Number of timed predictions per round.
-        rounds: One per fresh process.
-        size_mib: Size of the package's files; pretrained encoders that it only refers to are not among them.
+        rounds: One per new process.
+        size_mib: Size of the package's files; pretrained encoders, which it only refers to, are not included.
     """
 
     measurement: str
@@ -56,7 +56,7 @@ class Costs(Strict):
 
 
 class SmokeTest(Strict):
-    """The outcome of loading a package and predicting with it in a fresh process.
+    """The outcome of loading a package and predicting with it in a new process.
 
     Attributes:
         passed: True if it loaded and predicted a distribution over its classes for every clip.

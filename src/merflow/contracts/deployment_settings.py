@@ -64,7 +64,7 @@ class MlflowAccess(Strict):
 
 
 class ServingResources(Strict):
-    """Resources of a pod that serves.
+    """Resources of a serving pod.
 
     Attributes:
         cpu_request: Cores.
@@ -87,10 +87,10 @@ class Scaling(Strict):
     """The number of pods.
 
     Attributes:
-        min_replicas: Fewest pods; 0 with Knative alone.
-        max_replicas: Most pods.
-        concurrency: Open requests per pod that the autoscaler aims at.
-        limit: Most open requests per pod.
+        min_replicas: Minimum number of pods; 0 with Knative alone.
+        max_replicas: Maximum number of pods.
+        concurrency: Target number of open requests per pod for the autoscaler.
+        limit: Maximum number of open requests per pod.
     """
 
     min_replicas: int = Field(ge=0)
@@ -111,9 +111,9 @@ class ServingTimes(Strict):
     """Time limits in seconds.
 
     Attributes:
-        start: Until a new pod must be ready, its download not counted.
+        start: Time until a new pod must be ready, excluding the download.
         request: Longest request.
-        drain: Between SIGTERM and the closing of the port.
+        drain: Time between SIGTERM and the closing of the port.
     """
 
     start: int = Field(ge=10)
@@ -122,7 +122,7 @@ class ServingTimes(Strict):
 
 
 class DeploymentSettings(Strict):
-    """Everything about a deployment but the version; ``deployment.yaml`` explains each key."""
+    """Everything about a deployment except the version; ``deployment.yaml`` explains each key."""
 
     image: Image
     image_pull_secret: ObjectName
@@ -158,10 +158,10 @@ class DeploymentSettings(Strict):
 
 
 def read_settings(path: Path | None, *, shipped: Path, changes: Mapping[str, Any]) -> DeploymentSettings:
-    """Read the shipped settings with those of a file, and then of a mapping, in their places.
+    """Read the shipped settings, overridden by those of a file and then by those of a mapping.
 
     Args:
-        path: The user's file; None for none.
+        path: The user's file; None if there is none.
         shipped: merflow's own file.
         changes: Further values that differ.
 

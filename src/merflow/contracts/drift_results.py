@@ -1,4 +1,4 @@
-"""The results of monitoring: a window of traffic against what the model was measured on."""
+"""The results of monitoring: a window of traffic compared with a reference."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,7 +23,7 @@ class Check(Strict):
         title: Its name for people.
         p_value: Probability of such a difference by chance.
         adjusted: The same, adjusted for all checks of the window by Holm's method.
-        drifted: True if the difference is no chance and large enough to matter.
+        drifted: True if the difference is beyond chance and large enough to matter.
     """
 
     name: str
@@ -52,7 +52,7 @@ class NumberCheck(Check):
 
     Attributes:
         unit: Its unit; empty without one.
-        psi: Population stability index over tenths of the reference.
+        psi: Population stability index over deciles of the reference.
         energy: Energy distance in standard deviations of the reference.
         statistic: Kolmogorov-Smirnov statistic.
         edges: Edges of the picture's bins, one more than bins.
@@ -87,11 +87,11 @@ class RateCheck(Check):
     """A share of clips.
 
     Attributes:
-        reference: The share that is expected.
+        reference: The expected share.
         window: The share in the window.
         ci95: Wilson's 95% interval of the latter.
-        clips: Clips behind the latter.
-        allowed: Difference that is no drift, however sure it is.
+        clips: Number of clips in the window.
+        allowed: Difference that does not count as drift, even if it is certain.
     """
 
     reference: FiniteFloat
@@ -102,14 +102,14 @@ class RateCheck(Check):
 
 
 class ErrorCheck(Check):
-    """The mean absolute error of scores whose labels came back.
+    """The mean absolute error of scores with labels.
 
     Attributes:
         reference: MAE of the held-out data.
         window: MAE of the labelled clips of the window.
         ci95: 95% interval of the latter.
         clips: Labelled clips.
-        allowed: Rise that is no drift, however sure it is.
+        allowed: Rise that does not count as drift, even if it is certain.
     """
 
     reference: FiniteFloat
@@ -120,27 +120,27 @@ class ErrorCheck(Check):
 
 
 class DriftResults(Strict):
-    """Everything that a comparison found.
+    """All results of a comparison.
 
     Attributes:
         model: Name of the model.
         version: Its version.
         reference: The reference, in words.
-        reference_clips: Clips behind it.
+        reference_clips: Number of its clips.
         since: Time of the first clip of the window; empty if unknown.
         until: Time of the last one; empty if unknown.
         clips: Answered clips of the window.
         refused: Refused clips.
         left_out: Clips of other versions in the logs.
-        labelled: Clips whose label came back.
+        labelled: Number of clips with labels.
         alpha: Family-wise level of the checks.
         min_clips: Clips below which nothing is compared.
-        enough: True if there were that many.
+        enough: True if there were at least that many.
         numbers: Measured numbers.
         shares: The predicted emotions; None if there was nothing to compare, and for scores.
         rates: Abstention, coverage and accuracy, where they are known.
         cautions: Limits of the comparison.
-        task: The task of a model of scores; None, and not written, for emotions.
+        task: The task of a score model; None, and not written, for emotions.
         error: The error of the scores; None, and not written, for emotions and without labels.
     """
 
@@ -176,7 +176,7 @@ class DriftResults(Strict):
 
     @property
     def drifted(self) -> tuple[Check, ...]:
-        """The checks that found a drift."""
+        """The checks that found drift."""
         return tuple(check for check in self.checks if check.drifted)
 
 

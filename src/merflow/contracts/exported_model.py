@@ -1,4 +1,4 @@
-"""The facts that an exported model carries in its ONNX file, so that it needs no other file."""
+"""The facts in the ONNX file of an exported model, so that it needs no other file."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,7 +25,7 @@ WordsKind = Literal["vectors", "word-pieces", "byte-pairs"]
 
 
 class ExportedModel(Strict):
-    """The facts in the metadata of an exported model. What only scores have is left out for emotions.
+    """The facts in the metadata of an exported model. Fields that only apply to scores are left out for emotions.
 
     Attributes:
         name: Registered name, or ``MODEL:PRESET``.
@@ -35,14 +35,14 @@ class ExportedModel(Strict):
         classes: Emotion classes in the order of the probabilities; empty for a score.
         inputs: Inputs of the graph.
         rate_hz: Sample rate of ``samples``, mono.
-        least_samples: Samples of the shortest recording that may be given.
+        least_samples: Number of samples of the shortest allowed recording.
         words: Content of the input ``words``, as ``words.py`` makes it: hashed vectors, or BERT's or RoBERTa's tokens;
-            None if the model reads no words.
+            None if the model does not read words.
         calibrated: True if ``calibrated`` differs from ``raw``, or the score has an interval.
         temperature: Divides the logits; 1 without calibration.
         thresholds: Lowest calibrated probability of a class in the conformal set, by group, and ``any`` for clips whose
             group is unknown; empty without calibration.
-        coverage: Share of conformal sets or intervals that shall hold the truth; None without calibration.
+        coverage: Share of conformal sets or intervals that should contain the truth; None without calibration.
         remarks: Limits of the export, for people.
         scale: The scale of the score; None for emotions.
         half_widths: Half the width of the score's conformal interval before it is cut to the scale, by group, and
@@ -106,7 +106,7 @@ class ExportResult(Strict):
         model: The facts in the ONNX file.
         checked: One difference per clip, none above ``tolerance``.
         tolerance: Largest difference that is accepted.
-        made_up: True if the clips were made up, because no recording was at hand.
+        made_up: True if the clips were generated, because no recordings were available.
     """
 
     files: tuple[Path, ...]

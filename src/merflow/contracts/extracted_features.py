@@ -35,7 +35,7 @@ class ExtractedFeatures(Strict):
         profile: The encoder profile.
         encoders: The profile's encoders, with their revisions, digests and folders on this machine.
         manifest_hash: Version of the corpus.
-        transcripts: Kind of transcripts that a preset requests -> the kind that is read in its place.
+        transcripts: Kind of transcripts that a preset requests -> the kind that is read instead.
         has_both_transcripts: True if the corpus has reference and ASR transcripts, and the store has features of both.
         streams: The streams that the variants read.
         other_transcripts: Their text streams with the other kind of transcripts, for tests only.
@@ -52,7 +52,7 @@ class ExtractedFeatures(Strict):
 
 
 def write_extracted_features(path: Path, features: ExtractedFeatures) -> None:
-    """Write the result, whole or not at all.
+    """Write the result, completely or not at all.
 
     Raises:
         OutputError: The file cannot be written.

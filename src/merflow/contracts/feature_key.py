@@ -1,4 +1,4 @@
-"""The key of stored features: every choice that decides a stored number, except the recording or text itself.
+"""The key of stored features: every choice that affects a stored number, except the recording or text itself.
 
 The feature store names a folder after the key's digest and writes the key into the folder's ``meta.json``.
 """
@@ -19,7 +19,7 @@ from merflow.storage.local import digest, write_json
 class FeatureKey(Strict):
     """One encoder, applied to one cut of the recordings.
 
-    Neighbouring turns are no part of the key: they join when batches are made.
+    Neighbouring turns are not part of the key, because they are only added when batches are made.
 
     Attributes:
         encoder: The encoder and its settings.
@@ -43,9 +43,9 @@ class FeatureKey(Strict):
 
     @property
     def facts(self) -> dict[str, Any]:
-        """The choices that decide a number, as JSON values.
+        """The choices that affect a number, as JSON values.
 
-        Reference transcripts go unmentioned, as in the keys from before ASR transcripts.
+        Reference transcripts are left out, as in keys from before ASR transcripts were supported.
         """
         facts = self.model_dump()
         facts["encoder"] = self.encoder.facts

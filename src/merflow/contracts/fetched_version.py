@@ -1,4 +1,4 @@
-"""The registered version that a fetched package is; the file stands beside the package's folder."""
+"""The registered version of a fetched package, in a file next to the package's folder."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ class FetchedVersion(Strict):
 
 
 def write_fetched(package: Path, fetched: FetchedVersion) -> None:
-    """Write it beside the folder of the package.
+    """Write the version next to the package's folder.
 
     Raises:
         OutputError: The folder cannot be written.
@@ -33,7 +33,7 @@ def write_fetched(package: Path, fetched: FetchedVersion) -> None:
 
 
 def read_fetched(package: Path) -> FetchedVersion | None:
-    """Read it; None if the package was not fetched from a registry.
+    """Read the version; None if the package was not fetched from a registry.
 
     Raises:
         FormatError: Another version of merflow wrote it, or it is damaged.

@@ -1,4 +1,4 @@
-"""The name of one training: a variant, a fold and a seed."""
+"""The name of one training run: a variant, a fold and a seed."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from merflow.errors import PresetError
 
 @dataclass(frozen=True)
 class FoldId:
-    """One training: a fold of a variant with a seed; as text ``model:preset:fold:seed``, a seed of 0 left out.
+    """One training run: a fold of a variant with a seed; as text ``model:preset:fold:seed``, where seed 0 is omitted.
 
     Attributes:
         variant: ``model:preset``.

@@ -32,7 +32,7 @@ _FIRST_FORMAT = "card.json"
 
 
 class Environment(Strict):
-    """Versions of the software that computed something, and the hardware below it.
+    """Versions of the software behind a computation, and its hardware.
 
     Attributes:
         os: Operating system, its release and the machine's architecture.
@@ -56,7 +56,7 @@ class RecordedEncoder(Strict):
     Attributes:
         key: Its key in the feature store.
         spec: Its name, revision, digest and settings; the folder on the training machine is left out.
-        of_paper: True if it is the very encoder that the paper names.
+        of_paper: True if it is exactly the encoder that the paper names.
     """
 
     key: str
@@ -77,7 +77,7 @@ class Origin(Strict):
     Attributes:
         base: The variant that the preset is made from.
         changes: Its settings in the recipe of each stage.
-        tuned: How its settings were found, as the preset's file says; empty where nothing was tuned.
+        tuned: How its settings were found, as the preset's file says; empty if nothing was tuned.
     """
 
     base: str
@@ -116,26 +116,27 @@ class PlannedFold(Strict):
     """Everything that is known about a fold before it is trained.
 
     Attributes:
-        fingerprint: Digest of all that decides the result; equal fingerprints are equal trainings.
+        fingerprint: Digest of everything that affects the result; equal fingerprints mean equal training runs.
         fold: Counted from 1; 0 for a refit on the utterances of all folds, whose ``split_id`` is of a split without
             development and test part.
         config: Switches of the model's config.
         classes: Emotion classes in the order of the logits; empty for a score.
         selection: The rule that chooses the epoch.
         recipes: One for each trained stage, in the order of training.
-        regime: The encoders' part in the training, as the paper's row asks for it and as it was.
+        regime: Treatment of the encoders in training, as in the paper's row and as carried out.
         standardized: True if features are standardized by the statistics of the training part.
         training: Device, precision, threads and so on.
-        transcripts: Whose words the model reads, ``truth``, ``asr`` or both joined by a plus; None if it reads none.
-        transcripts_of_preset: Whose words its preset asks for.
-        context: True if the model reads the turns around the utterance, besides its own.
+        transcripts: Kind of transcripts that the model reads, ``truth``, ``asr`` or both joined by a plus; None if it
+            reads none.
+        transcripts_of_preset: Kind of transcripts that its preset requests.
+        context: True if the model also reads the turns around the utterance.
         profile: Name of the encoder profile.
         encoders: The encoders that make its features, by role.
         corpus: Name of the corpus.
         manifest_hash: Version of the corpus.
         split_params: Task, protocol, development data, seed and so on of the splits.
         origin: The source of a user's preset; None for a paper's own row.
-        git_commit: Commit of the code, with ``-dirty`` behind it where files differ; empty outside a checkout.
+        git_commit: Commit of the code, followed by ``-dirty`` if files differ; empty outside a checkout.
     """
 
     fingerprint: str
@@ -192,7 +193,7 @@ class PlannedFold(Strict):
 
     @property
     def development_data(self) -> Development:
-        """Kind of utterances that were set aside from training as development data."""
+        """Kind of utterances that were held out from training as development data."""
         return self.split_params.development
 
     @property
@@ -232,12 +233,12 @@ class PlannedFold(Strict):
 
     @property
     def has_paper_encoders(self) -> bool:
-        """True if every encoder is the very one that the paper names."""
+        """True if every encoder is exactly the one that the paper names."""
         return all(encoder.of_paper for encoder in self.encoders.values())
 
     @property
     def recipe_settings(self) -> dict[str, Any]:
-        """The recipe, or one per stage where there are several."""
+        """The recipe, or one per stage if there are several."""
         stages = [recipe.model_dump() for recipe in self.recipes]
         return stages[0] if len(stages) == 1 else {f"stage {n}": stage for n, stage in enumerate(stages, start=1)}
 
@@ -255,7 +256,7 @@ class PlannedFold(Strict):
 
     @property
     def stamp(self) -> str:
-        """Digest that the weights carry, to recognize weights of another record."""
+        """Digest stored with the weights, to recognize weights of another record."""
         facts = self.model_dump(mode="json", include=set(PlannedFold.model_fields))
         return digest({**facts, "split_params": self.split_params.deciding()})
 
@@ -265,9 +266,9 @@ class ChosenEpoch(Strict):
 
     Attributes:
         epoch: Counted from 1 through all stages.
-        stage: Its stage, counted from 1. In a stage before the last, encoders had not learned yet.
-        dev_loss: None for a refit, which sets no development data aside.
-        dev_ua: None likewise, and for a score.
+        stage: Its stage, counted from 1. In a stage before the last, encoders were not yet fine-tuned.
+        dev_loss: Development loss; None for a refit, which has no development data.
+        dev_ua: Development UA; None for a refit and for a score.
         dev_mae: Mean absolute error of scores; None for classes, as are the next two.
         dev_ccc: Concordance correlation, -1 to 1.
         dev_pearson: Correlation, -1 to 1.
@@ -283,12 +284,12 @@ class ChosenEpoch(Strict):
 
     @property
     def figures(self) -> dict[str, float]:
-        """The development figures that there are, by name."""
+        """The available development figures, by name."""
         return {name: value for name, value in self if name.startswith("dev_") and value is not None}
 
 
 class ShadowEpoch(Strict):
-    """The epoch that the shadow selection would have chosen; its predictions are beside the fold's own.
+    """The epoch that the shadow selection would have chosen; its predictions are next to the fold's own.
 
     Attributes:
         epoch: Counted from 1.
@@ -310,7 +311,7 @@ class FoldRecord(PlannedFold):
     Attributes:
         shapes: Sizes of the streams that the model reads, by role.
         chosen: The epoch whose weights were kept.
-        none_paper: The epoch that the test part likes best; None where the shadow selection was off.
+        none_paper: The epoch with the best test score; None if the shadow selection was off.
         epochs: Number of trained epochs, over all stages.
         seconds: Wall time of those epochs.
     """

@@ -1,4 +1,4 @@
-"""JSON files of one type each, which say their format and the version of merflow that wrote them.
+"""Typed JSON files that record their format and the version of merflow that wrote them.
 
 A file of another format is refused with one sentence: who wrote it, and what to do.
 """
@@ -20,7 +20,7 @@ Content = TypeVar("Content", bound=Strict)
 
 
 def write_typed(path: Path, content: Strict, *, number: int) -> None:
-    """Write the content as JSON with its format number, whole or not at all.
+    """Write the content as JSON with its format number, completely or not at all.
 
     Raises:
         OutputError: The file cannot be written.
@@ -53,7 +53,7 @@ def read_typed(kind: type[Content], path: Path, *, number: int, remedy: str) -> 
 
 
 def refused(path: Path, *, number: int, remedy: str) -> FormatError:
-    """Return the error about a file of another format; it names the version that wrote the file where the file does."""
+    """Return the error about a file of another format; it names the version that wrote the file if the file does."""
     content = read_content(path, remedy=remedy)
     written = f"{path} was written by {_writer(content)} (format {content.get(_FORMAT, 1)})"
     return FormatError(f"{written}; this version reads format {number}; {remedy}")
@@ -78,6 +78,6 @@ def read_content(path: Path, *, remedy: str) -> dict[str, Any]:
 
 def _writer(content: dict[str, Any]) -> str:
     environment = content.get("environment")
-    earlier = environment.get("merflow") if isinstance(environment, dict) else None  # as the first format said it
+    earlier = environment.get("merflow") if isinstance(environment, dict) else None  # where the first format stored it
     written_by = content.get(_WRITTEN_BY) or content.get("merflow_version") or earlier
     return f"merflow {written_by}" if written_by else "an earlier merflow"

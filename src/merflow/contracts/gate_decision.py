@@ -1,4 +1,4 @@
-"""The decision of the gate: every check with its numbers, and the verdict that follows from them."""
+"""The decision of the gate: every check with its numbers, and the resulting verdict."""
 
 from pathlib import Path
 from typing import Literal
@@ -26,11 +26,11 @@ class Check(Strict):
         passed: True if the candidate passes.
         measured: The figure that was compared with the limit; None for a check without a figure.
         limit: The limit; None for a check without one.
-        interval: Interval of the figure; None where there is none.
+        interval: Interval of the figure; None if there is none.
         unit: Unit of the three; ``points`` are differences of shares, ``scale`` is units of the task's scale.
         sentence: The outcome in words, with its numbers.
         remedy: One thing to do; empty if the check passed.
-        binding: True if neither mode ``warn`` nor a forced promotion gets past a failure.
+        binding: True if a failure cannot be overridden by mode ``warn`` or a forced promotion.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Contender(Strict):
         variant: ``model:preset``.
         kind: ``refit`` or ``ensemble``.
         version: Version in the registry; empty if it has none.
-        digest: Digest of the evidence that the decision rests on.
+        digest: Digest of the evidence that the decision is based on.
     """
 
     variant: str
@@ -70,8 +70,8 @@ class GateDecision(Strict):
     """The outcome of one comparison.
 
     Attributes:
-        candidate: The package that wants to become the champion.
-        champion: The present champion; None if there is none.
+        candidate: The package that is to become the champion.
+        champion: The current champion; None if there is none.
         mode: ``enforce`` refuses after a failed check; ``warn`` promotes and says what failed; ``dry-run`` promotes
             nothing.
         checks: All checks, in the order of the report.
@@ -79,7 +79,7 @@ class GateDecision(Strict):
         forced: Reason of a forced promotion; empty if it was not forced.
         policy: Digest of the policy.
         at: Time in UTC, ISO 8601.
-        by: Who asked for it.
+        by: The person who asked for it.
     """
 
     candidate: Contender

@@ -1,4 +1,4 @@
-"""The outcome of a pipeline's gate, as it hands it to the step that moves the alias."""
+"""The outcome of a pipeline's gate, passed on to the step that moves the alias."""
 
 from typing import Literal
 
@@ -9,10 +9,10 @@ class GateOutcome(Strict):
     """The outcome.
 
     Attributes:
-        status: ``decided``, if the gate lets the version through; ``refused``; ``dry-run``, if it only says what it
-            would decide; ``unchanged``, for the version is the champion already.
+        status: ``decided``, if the gate lets the version through; ``refused``; ``dry-run``, if it only shows the
+            decision; ``unchanged``, if the version is already the champion.
         version: Number of the version.
-        decision: Digest of the decision, by which the audit trail names it; empty without one.
+        decision: Digest that identifies the decision in the audit trail; empty if there is none.
     """
 
     status: Literal["decided", "refused", "dry-run", "unchanged"]
@@ -28,6 +28,6 @@ class GateOutcome(Strict):
         """Parse an outcome from its JSON.
 
         Raises:
-            ParamsError: The text is no outcome.
+            ParamsError: The text is not an outcome.
         """
         return parse_json(cls, text, where="outcome of the gate")

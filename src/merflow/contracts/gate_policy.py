@@ -1,4 +1,4 @@
-"""The policy of the gate: a YAML file that says what a candidate must show before it becomes the champion."""
+"""The policy of the gate: a YAML file with the requirements that a candidate must meet to become the champion."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,7 +11,7 @@ from merflow.storage.local import digest
 Grouping = Literal["emotion", "third", "gender", "session", "speaker"]
 # Groupings by the labels of a task: emotions, and thirds of the scale of a score. Models of the other task skip them.
 BY_LABEL: tuple[Grouping, ...] = ("emotion", "third")
-# Article 5(1)(f) of the EU AI Act prohibits inferring emotions in these uses, save for medical or safety reasons.
+# Article 5(1)(f) of the EU AI Act prohibits inferring emotions in these uses, except for medical or safety reasons.
 PROHIBITED_BY_LAW = ("workplace", "education")
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -21,7 +21,7 @@ Budget = Annotated[float, Field(gt=0)]
 
 
 class AccuracyPolicy(Strict):
-    """The demand on UA, or on MAE where the model predicts scores, against the champion and against a constant.
+    """The requirements on UA, or on MAE for scores, compared with the champion and with a constant.
 
     MAE is given as a share of the width of the scale: 0.01 is 0.06 from -3 to 3, and 0.04 from 1 to 5.
 
@@ -35,7 +35,7 @@ class AccuracyPolicy(Strict):
         above_chance: UA by which the lower bound must exceed a constant guess, with or without a champion.
         below_constant: MAE by which the candidate must be better than the best constant, at the lower bound, with or
             without a champion.
-        min_dialogues: Fewest test dialogues on which a difference is believed.
+        min_dialogues: Minimum number of test dialogues for a difference to count.
     """
 
     require: Literal["superior", "non-inferior"]
@@ -48,7 +48,7 @@ class AccuracyPolicy(Strict):
 
 
 class GroupPolicy(Strict):
-    """The demand on every group of utterances.
+    """The requirements for every group of utterances.
 
     Attributes:
         by: Groupings.
@@ -68,15 +68,15 @@ class GroupPolicy(Strict):
 
 
 class CalibrationPolicy(Strict):
-    """The demand on the calibration.
+    """The requirements on the calibration.
 
     Attributes:
         required: True to refuse a package without calibration.
         max_ece: Largest expected calibration error on held-out data; None for no limit.
-        ece_margin: Growth of that error against the champion that is allowed.
+        ece_margin: Allowed growth of that error compared with the champion.
         max_width: Largest mean width of the intervals of scores, as a share of the width of the scale; None for no
             limit.
-        width_margin: Growth of that width against the champion that is allowed.
+        width_margin: Allowed growth of that width compared with the champion.
         level: Level of the family of coverage tests, one per group: the largest probability of refusing a model whose
             sets or intervals cover as they promise.
     """
@@ -90,11 +90,11 @@ class CalibrationPolicy(Strict):
 
 
 class StressPolicy(Strict):
-    """The demand on the stress suite.
+    """The requirements on the stress suite.
 
     Attributes:
         required: True to refuse a package without stress results.
-        min_conditions: Fewest conditions that must have been tested.
+        min_conditions: Minimum number of conditions that must have been tested.
         max_failed_conditions: Largest share of conditions that may fail.
         max_failed_groups: Largest share of groups that may fail.
         must_pass: Names of conditions, or ``gender F`` and the like for groups, none of which may fail.
@@ -130,7 +130,7 @@ class CostPolicy(Strict):
 
 
 class PackagePolicy(Strict):
-    """The demand on the package itself.
+    """The requirements on the package itself.
 
     Attributes:
         validation_required: True to refuse a package whose corpus was never validated.
@@ -162,7 +162,7 @@ class UsePolicy(Strict):
 
 
 class GatePolicy(Strict):
-    """The whole policy; every key has its reason in the file that merflow ships."""
+    """The whole policy; the shipped file gives the reason for every key."""
 
     accuracy: AccuracyPolicy
     groups: GroupPolicy
@@ -174,7 +174,7 @@ class GatePolicy(Strict):
 
     @property
     def digest(self) -> str:
-        """Identity of the policy, whatever the comments of its file."""
+        """Identity of the policy, regardless of comments in its file."""
         return digest(self.model_dump(mode="json"))
 
 

@@ -1,4 +1,4 @@
-"""The GPUs that each step of a pipeline computes on, as the parameters say."""
+"""The GPUs that each step of a pipeline uses according to the parameters."""
 
 from merflow.contracts.params import Params
 from merflow.contracts.presets import EncoderProfile
@@ -15,7 +15,7 @@ _ON_CPU = "lite-"  # beginning of the names of encoders that compute on the CPU 
 
 
 def gpus_used(params: Params, *, profile: EncoderProfile, transcribe: bool) -> dict[str, int]:
-    """Return for each step that may compute on GPUs how many it will use; 0 for one that will use none.
+    """Return the number of GPUs that each step will use, for all steps that may use GPUs.
 
     Args:
         params: The parameters; a device that is ``auto`` counts as a GPU.

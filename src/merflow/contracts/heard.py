@@ -1,4 +1,4 @@
-"""A prediction for a clip or a segment as results keep it, an emotion or a score, and the model that made it."""
+"""A prediction for a clip or a segment in results, an emotion or a score, and the model that made it."""
 
 from collections.abc import Mapping
 
@@ -23,7 +23,7 @@ class ScoreScale(Strict):
     """The scale of a model that predicts scores.
 
     Attributes:
-        task: The task that the score is of.
+        task: The task of the score.
         low: Lowest value of the scale.
         high: Highest value of the scale.
     """
@@ -58,11 +58,11 @@ class ListeningModel(Strict):
         name: Registered name, or ``model:preset``.
         version: Version in the registry, or a digest of the weights.
         title: Name for people.
-        classes: Emotion classes; empty for a model of scores.
+        classes: Emotion classes; empty for a score model.
         modalities: What it reads.
         calibrated: True if its probabilities are calibrated, or its scores have intervals.
         abstains: True if it has thresholds for saying that it is not sure.
-        scale: The scale of its scores; None, and not written, for a model of emotions.
+        scale: The scale of its scores; None, and not written, for an emotion model.
     """
 
     name: str
@@ -81,11 +81,11 @@ class ListeningModel(Strict):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Names of what an answer may say: the classes, or the sides of the scale."""
+        """Names of the possible answers: the classes, or the sides of the scale."""
         return self.classes if self.scale is None else self.scale.sides
 
     def label_of(self, heard: "Heard") -> str:
-        """Return the class or side that a prediction is sure of; else ``not sure``."""
+        """Return the class or side that a prediction is sure of; otherwise ``not sure``."""
         if not heard.sure:
             return NOT_SURE
         if isinstance(heard, HeardEmotion):
@@ -124,7 +124,7 @@ class HeardEmotion(Strict):
         return self.probabilities
 
     def smoothed_answer(self, smoothed: Mapping[str, float]) -> str:
-        """Return the answer by smoothed numbers; smoothing makes no segment sure of which the model is not."""
+        """Return the answer by smoothed numbers; a segment that the model is not sure about stays "not sure"."""
         return max(smoothed, key=smoothed.__getitem__) if self.sure else NOT_SURE
 
 
@@ -149,7 +149,7 @@ class HeardScore(Strict):
 
     @property
     def answer(self) -> str:
-        """The score with its interval, such as ``1.3 (0.4 to 2.2)``; behind ``not sure:`` if its side is not sure."""
+        """The score with its interval, such as ``1.3 (0.4 to 2.2)``; after ``not sure:`` if the side is not clear."""
         within = "" if self.low is None or self.high is None else f" ({short(self.low)} to {short(self.high)})"
         return self._said(f"{short(self.score)}{within}")
 
@@ -159,7 +159,7 @@ class HeardScore(Strict):
         return {SCORE: self.score}
 
     def smoothed_answer(self, smoothed: Mapping[str, float]) -> str:
-        """Return the answer by smoothed numbers; smoothing makes no segment sure of which the model is not."""
+        """Return the answer by smoothed numbers; a segment that the model is not sure about stays "not sure"."""
         return self._said(short(smoothed[SCORE]))
 
     def _said(self, numbers: str) -> str:

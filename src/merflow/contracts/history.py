@@ -1,4 +1,4 @@
-"""The figures of a fold's epochs, and the file that keeps them beside its record."""
+"""The figures of a fold's epochs, and the file that keeps them next to its record."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -16,14 +16,14 @@ HISTORY = "history.json"
 
 @dataclass(frozen=True)
 class EpochFigures:
-    """Figures of one epoch, counted from 1 through all stages.
+    """Figures of one epoch, counted from 1 across all stages.
 
     Attributes:
         stage: Counted from 1.
-        train_loss: Mean over training utterances, as seen while the weights moved.
+        train_loss: Mean over training utterances during the epoch, while the weights changed.
         dev_loss: Mean over development utterances after the epoch; NaN without any, as is all of ``development``.
         lr: Learning rate of the first parameter group.
-        seconds: Wall time; the one figure that differs between equal runs.
+        seconds: Wall time; the only figure that differs between equal runs.
         development: Figures of the development utterances by name, those of the task: ``dev_ua`` (mean recall) and
             ``dev_wa`` (accuracy) of classes, 0 to 1; ``dev_mae``, ``dev_ccc`` and ``dev_pearson`` of scores.
     """

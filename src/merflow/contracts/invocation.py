@@ -26,7 +26,7 @@ def write_invocation(folder: Path, invocation: Invocation) -> None:
 
 
 def read_invocation(folder: Path) -> Invocation | None:
-    """Read it from a run's folder; None where the folder has none.
+    """Read it from a run's folder; None if the folder has none.
 
     Raises:
         FormatError: Another version of merflow wrote it, or it is damaged.

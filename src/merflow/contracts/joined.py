@@ -1,4 +1,4 @@
-"""Corpora in one manifest: the one that is trained on, and the one that is tested."""
+"""Training and test corpus in one manifest."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ class JoinedCorpus(Strict):
     """A corpus in a manifest of several.
 
     Attributes:
-        name: Its name, which begins the names of its utterances, dialogues, speakers and sessions.
+        name: Its name, which prefixes the names of its utterances, dialogues, speakers and sessions.
         kind: Kind of corpus, a key of :data:`merflow.corpus.readers.catalogue.READERS`.
         manifest_hash: Version of its own manifest.
         labelled: Utterances with a class of the taxonomy, or with a score.
@@ -40,7 +40,7 @@ class JoinedCorpus(Strict):
 
 
 class Joined(Strict):
-    """The corpora of a manifest; both are the same where a corpus is trained on and tested by itself."""
+    """The corpora of a manifest; both are the same if one corpus is both trained on and tested."""
 
     train: JoinedCorpus
     test: JoinedCorpus

@@ -1,4 +1,4 @@
-"""Names and references as Kubernetes takes them, for the settings of a cluster."""
+"""Names and references in Kubernetes' syntax, for the settings of a cluster."""
 
 import re
 from typing import Annotated

@@ -14,7 +14,7 @@ _REMEDY = "run merflow listen again"
 
 
 class SegmentSettings(Strict):
-    """The rules by which speech is cut into segments.
+    """The rules for cutting speech into segments.
 
     Attributes:
         onset: Probability of speech at which a segment starts.
@@ -39,7 +39,7 @@ class HeardSegment(Strict):
     Attributes:
         start_s: Its start in the recording.
         end_s: Its end.
-        text: Its words; None if nobody transcribed them.
+        text: Its words; None if they were not transcribed.
         heard: The prediction; None if the model refused the segment.
         refusal: The reason why there is no prediction.
         smoothed: Probabilities, or ``score``, smoothed over time; None without a prediction.
@@ -59,12 +59,12 @@ class HeardSegment(Strict):
 
     @property
     def answer(self) -> str:
-        """The answer of the segment alone; an empty text if it was refused."""
+        """The answer of the segment alone; an empty string if it was refused."""
         return "" if self.heard is None else self.heard.answer
 
     @property
     def smoothed_answer(self) -> str:
-        """The answer by the smoothed numbers; an empty text if it was refused."""
+        """The answer by the smoothed numbers; an empty string if it was refused."""
         return "" if self.heard is None or self.smoothed is None else self.heard.smoothed_answer(self.smoothed)
 
 
@@ -95,12 +95,12 @@ class ListeningSpeed(Strict):
 
 
 class ListeningResults(Strict):
-    """Everything that listening to one recording found.
+    """All results of listening to one recording.
 
     Attributes:
         recording: Name of the recording.
         digest: SHA-256 of the file; None for a microphone.
-        duration_s: Length of its sound.
+        duration_s: Duration of its audio.
         model: The model.
         settings: Rules for segments.
         half_life_s: Distance in time at which a neighbour's weight in the smoothing is half.
@@ -130,7 +130,7 @@ class ListeningResults(Strict):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Each segment's class or side of the scale, ``not sure``, or an empty text if it was refused."""
+        """Each segment's class or side of the scale, ``not sure``, or an empty string if it was refused."""
         return tuple("" if each.heard is None else self.model.label_of(each.heard) for each in self.segments)
 
     @property

@@ -1,4 +1,4 @@
-"""The cores and the memory that this process may really use, in a container and in a pod too."""
+"""The cores and the memory that this process can actually use, also in a container or a pod."""
 
 import os
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ def usable_cores(*, root: Path = _ROOT) -> int:
 def free_memory_gib(*, root: Path = _ROOT) -> float | None:
     """Return the memory of the machine that is free, or a pod's limit if it is lower; None if the system does not say.
 
-    A pod's own use is not counted, because most of it is a cache of files that gives way.
+    A pod's current use is not subtracted, because most of it is file cache that can be evicted.
     """
     free = [*_limits_bytes(root)]
     return min(free) / 2**30 if free else None
@@ -52,7 +52,7 @@ def _limits_bytes(root: Path) -> Iterator[int]:
 def _cgroups(root: Path, *, controller: str) -> Iterator[Path]:
     """Yield the folders of the process's cgroup and of all above it, of version 2 and of a controller of version 1.
 
-    In a container the path may be the host's, which is not visible; the top folder then stands for the container.
+    In a container the path may be the host's, which is not visible; the top folder is then the container's.
     """
     for line in _lines(root / "proc/self/cgroup"):
         _, controllers, path = line.split(":", 2)

@@ -1,8 +1,8 @@
-"""The model package: a folder with everything that a registered model version consists of.
+"""The model package: a folder with all parts of a registered model version.
 
 ``members/NN`` are model folders, one for a model refitted on all data, several for an ensemble of fold models.
-``evidence/`` holds what was measured of the variant on held-out data, so that a gate can compare two packages without
-the runs that they come from: ``predictions.parquet`` (the folds' test predictions, before calibration) and
+``evidence/`` contains the variant's results on held-out data, so that a gate can compare two packages without the runs
+that they come from: ``predictions.parquet`` (the folds' test predictions, before calibration) and
 ``utterances.parquet`` (the groups of these utterances). ``reference.parquet`` holds their measurements, with which
 monitoring compares traffic; packages of earlier versions lack it. ``package.json`` names all of it.
 """
@@ -13,7 +13,7 @@ from typing import Literal
 
 from pydantic import FiniteFloat, model_validator
 
-from merflow.contracts.corpus_validation import Validation as Validation  # packages are made and read with it
+from merflow.contracts.corpus_validation import Validation as Validation  # needed to build and read packages
 from merflow.contracts.formats import read_typed, write_typed
 from merflow.contracts.numerals import plural
 from merflow.contracts.protocols import Protocol
@@ -44,7 +44,7 @@ class Member(Strict):
         digest: SHA-256 over the names and the content of its files.
         fold: The fold whose training part it learned from; None for a refit on all data.
         seed: Training seed.
-        epochs: Epochs that its weights went through, over all stages.
+        epochs: Number of epochs behind its weights, over all stages.
     """
 
     folder: str
@@ -55,7 +55,7 @@ class Member(Strict):
 
 
 class PackagedEncoder(Strict):
-    """A reference to a pretrained encoder, which the package does not hold.
+    """A reference to a pretrained encoder, which is not part of the package.
 
     Attributes:
         citation: Model, revision and layers.
@@ -67,14 +67,14 @@ class PackagedEncoder(Strict):
 
 
 class Lineage(Strict):
-    """The sources of a package. An empty text stands for a source that is unknown.
+    """The sources of a package. An empty string means a source that is unknown.
 
     Attributes:
         corpus: Name of the corpus.
         manifest_hash: Version of the corpus.
         split_id: Identity of the splits.
         dvc_revision: Git commit of the DVC files that hold manifest and splits.
-        git_commit: Commit of the code that trained, with ``-dirty`` behind it where files differed.
+        git_commit: Commit of the code that trained, followed by ``-dirty`` if files differed.
         image: Image of the steps, by digest.
         sbom: Digest of the image's SBOM.
         benchmark_run: MLflow run of the benchmark.
@@ -97,22 +97,22 @@ class Lineage(Strict):
 
 
 class ModelPackage(Strict):
-    """Everything that is known about a package, its predictions and calibration aside.
+    """The description of a package, except for its predictions and calibration.
 
     Attributes:
         kind: ``refit`` on all data, or ``ensemble`` of the fold models.
         variant: ``model:preset``.
-        task: Name of the task; a package of an earlier version does not say it.
+        task: Name of the task; packages of earlier versions do not say it.
         scale: Lowest and highest value of a score; None for emotions.
         taxonomy: Name of the taxonomy.
         classes: Emotion classes in the order of the probabilities; empty for a score.
         modalities: Modalities that the model reads.
-        transcripts: Whose words it reads; None if it reads none.
+        transcripts: Kind of transcripts that it reads; None if it reads none.
         protocol: Protocol of the cross-validation behind it.
         selection: The rule that chose the epochs of the folds.
-        promotable: True if no test data took part in any choice.
+        promotable: True if no test data were used for any choice.
         members: Its models.
-        fold_epochs: Chosen epoch of each fold and seed, counted through all stages, from which a refit's epochs follow.
+        fold_epochs: Chosen epoch of each fold and seed, counted across all stages, from which a refit's epochs follow.
         encoders: References to the pretrained encoders, by role.
         training_seconds: Durations of the training utterances, shortest and longest, in seconds.
         synthetic: True if the corpus is merflow's synthetic one.
@@ -159,14 +159,14 @@ class ModelPackage(Strict):
 
     @property
     def made(self) -> str:
-        """Words that say how the models were made."""
+        """A phrase that says how the models were made."""
         if self.kind == "refit":
             return f"refitted on all sessions for {plural(self.members[0].epochs, 'epoch')}"
         return f"an ensemble of {plural(len(self.members), 'fold model')}"
 
 
 def write_package(folder: Path, package: ModelPackage) -> None:
-    """Write ``package.json``; last of all files, for it makes a folder a package.
+    """Write ``package.json``, after all other files, because it makes a folder a package.
 
     Raises:
         OutputError: The folder cannot be written.
@@ -178,7 +178,7 @@ def read_package(folder: Path) -> ModelPackage:
     """Read ``package.json``.
 
     Raises:
-        ModelError: The folder is no package.
+        ModelError: The folder is not a package.
         FormatError: Another version of merflow wrote it, or it is damaged.
     """
     path = folder / PACKAGE

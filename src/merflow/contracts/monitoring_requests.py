@@ -14,20 +14,20 @@ OnDrift = Literal["report", "fail", "retrain"]
 
 
 class MonitoringSettings(Strict):
-    """The settings, as a user gives them.
+    """The user's settings.
 
     Attributes:
-        traffic: Log or folder of logs, as pods see it.
+        traffic: Log or folder of logs, as mounted in pods.
         model: Location of the model in the registry.
         reference: Earlier traffic to compare with; empty for the held-out data of the model's package.
-        labels: CSV file of labels that came back; empty without any.
+        labels: CSV file of labels; empty if there are none.
         since: Start of the window, such as ``7d``; empty for all.
         alpha: Family-wise level of the checks.
         min_clips: Clips below which nothing is compared.
-        on_drift: ``report`` shows a drift, ``fail`` lets the run fail as well, ``retrain`` starts another pipeline.
+        on_drift: ``report`` shows drift, ``fail`` also fails the run, ``retrain`` starts another pipeline.
         retrain: Name in KFP of the pipeline to start, such as ``merflow-promote``.
         arguments: Its parameters, as JSON.
-        kfp: Address of KFP's API, as pods see it.
+        kfp: URL of KFP's API within the cluster.
         namespace: Namespace of the new run; empty for a server without namespaces.
     """
 
@@ -60,7 +60,7 @@ class MonitorRequest(Request):
 
 
 class ActRequest(Request):
-    """The consequence of a drift.
+    """The consequence of drift.
 
     Attributes:
         settings: The settings.
@@ -70,11 +70,11 @@ class ActRequest(Request):
 
 
 class MonitorOutcome(Strict):
-    """The outcome of a comparison, as it is handed to the step that acts on it.
+    """The outcome of a comparison, passed on to the step that acts on it.
 
     Attributes:
         headline: The verdict in one line.
-        drifted: Names of the checks that found a drift.
+        drifted: Names of the checks that found drift.
     """
 
     headline: str
@@ -89,13 +89,13 @@ class MonitorOutcome(Strict):
         """Parse an outcome from its JSON.
 
         Raises:
-            ParamsError: The text is no outcome.
+            ParamsError: The text is not an outcome.
         """
         return parse_json(cls, text, where="outcome of the comparison")
 
 
 def monitoring_of(given: Iterable[str]) -> dict[str, Any]:
-    """Return the settings that somebody wrote as ``NAME=VALUE``, checked; those that were left out are absent.
+    """Return settings given as ``NAME=VALUE``, checked; omitted ones are absent.
 
     Raises:
         ParamsError: A name or a value is wrong, or ``traffic`` is missing.

@@ -103,7 +103,7 @@ def training_name(fold: int, seed: int) -> str:
 def quoted(
     figures: Iterable[PublishedFigure], metrics: Sequence[Metric], *, corpus: str | None, protocol: str
 ) -> str | None:
-    """Return a paper's figures to stand beside those of a run, for example ``77 / 75.7``.
+    """Return a paper's figures for display next to those of a run, for example ``77 / 75.7``.
 
     Figures of another test than the run's name it: ``77 / 75.7 (iemocap4, session-5fold)``.
 
@@ -114,7 +114,8 @@ def quoted(
         protocol: The run's protocol.
 
     Returns:
-        Figures of the run's own test, else of one with its protocol, else of the first; None if there are none.
+        Figures for the run's own test, otherwise for one with its protocol, otherwise for the first; None if there are
+        none.
     """
     tests = {test: on_test for test, on_test in by_test(figures).items() if on_test.keys() & set(metrics)}
     if not tests:

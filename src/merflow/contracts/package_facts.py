@@ -1,7 +1,7 @@
-"""Facts about the package that a run was started from, which the step that plans the run checks.
+"""Facts about the package that a run was started from, checked by the step that plans the run.
 
-The parameters of a run may ask for what its package does not have: a GPU for a step, a compiler, a database that pods
-on several nodes can share. The package hands the facts to that step in the environment variable :data:`VARIABLE`.
+The parameters of a run may need something that its package does not have: a GPU for a step, a compiler, a database that
+pods on several nodes can share. The package passes the facts to that step in the environment variable :data:`VARIABLE`.
 """
 
 from collections.abc import Iterator, Mapping

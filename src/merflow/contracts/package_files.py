@@ -1,4 +1,4 @@
-"""The files of a model package: their digests, and the refusal of any that changed or could run code when read."""
+"""The files of a model package: their digests, and the refusal of files that changed or could run code when read."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,7 +9,7 @@ from merflow.contracts.model_package import EVIDENCE, MEMBERS, PACKAGE, REMEDY, 
 from merflow.errors import ModelError
 from merflow.storage.local import digest
 
-# Endings of files that are, or may be, pickles: reading one runs whatever code it holds.
+# Extensions of files that are, or may be, pickles: reading one runs any code in it.
 _PICKLES = (".bin", ".ckpt", ".dill", ".joblib", ".npy", ".npz", ".pickle", ".pkl", ".pt", ".pth")
 _DIGITS = 12
 
@@ -36,10 +36,10 @@ def file_digests(folder: Path) -> dict[str, str]:
 def package_digest(folder: Path) -> str:
     """Return the SHA-256 of ``package.json``, as ``sha256:`` and 64 hexadecimal digits, as ``sha256sum`` prints them.
 
-    ``package.json`` names the SHA-256 of all files that decide about predictions, so this one digest stands for them.
+    ``package.json`` names the SHA-256 of all files that decide about predictions, so this one digest covers them.
 
     Raises:
-        ModelError: The folder is no package.
+        ModelError: The folder is not a package.
     """
     if not (folder / PACKAGE).is_file():
         raise ModelError(f"{folder} is no model package: {PACKAGE} is missing; {REMEDY}")
@@ -47,7 +47,7 @@ def package_digest(folder: Path) -> str:
 
 
 def check_package(folder: Path, *, expected: str, title: str = "") -> None:
-    """Raise unless the folder is the package with this digest, whole and without pickles.
+    """Raise unless the folder is the package with this digest, intact and without pickles.
 
     Args:
         folder: The package.
@@ -98,7 +98,7 @@ def weights_digest(folders: Sequence[Path]) -> str:
 
 
 def refuse_pickles(folder: Path) -> None:
-    """Raise if any file below the folder is, by its ending, a pickle.
+    """Raise if any file below the folder is a pickle, judging by its extension.
 
     Raises:
         ModelError: One is; the message names it.

@@ -1,6 +1,6 @@
 """The content of ``params.yaml`` as a frozen, strict object.
 
-Every experiment setting has its one home in that file; no section has defaults here.
+Experiment settings are defined only in that file; no section has defaults here.
 """
 
 from collections.abc import Collection, Mapping
@@ -38,7 +38,7 @@ class CorpusParams(Strict):
         resample: True to accept recordings of any sample rate and channel count, and read them as 16 kHz mono.
         tags: Treatment of transcribers' tags such as ``[LAUGHTER]``: ``drop`` them, ``keep`` them as they are, or read
             them as ``words`` (laughter).
-        accept: Differences from the real release of a corpus that are known; validation records them and goes on.
+        accept: Differences from the real release of a corpus that are known; validation records them and continues.
     """
 
     taxonomy: Taxonomy
@@ -69,8 +69,8 @@ class SplitParams(Strict):
     """The choice of the task, of folds and of development data. Shares are of the training utterances.
 
     Attributes:
-        task: The thing that models learn to tell: ``emotion``, or a score. ``auto`` is the corpus's usual task; splits
-            record the one that it was.
+        task: The task that models learn: ``emotion``, or a score. ``auto`` is the corpus's usual task; splits record
+            which one that was.
         folds: Number of folds of ``k-fold``; other protocols ignore it.
         min_dev_per_class: A speaker or session becomes development data only with this many utterances of every class;
             of a score, with this many utterances.
@@ -90,17 +90,17 @@ class SplitParams(Strict):
 
     @staticmethod
     def of_record(recorded: Mapping[str, Any]) -> dict[str, Any]:
-        """Return parameters as a file has them; in files from before there were tasks, that of emotions."""
+        """Return parameters as in a file; files from before tasks existed get the task ``emotion``."""
         return {"task": "emotion", **recorded}
 
     @property
     def named_task(self) -> TaskName:
-        """The task of splits, which is never ``auto``."""
+        """The task of the splits, which is never ``auto``."""
         assert self.task != "auto", "jobs.split names the task before it splits"
         return self.task
 
     def deciding(self, *, unused: Collection[str] = ()) -> dict[str, Any]:
-        """Return the parameters for a digest, without unused ones; that of emotions is as it was before tasks."""
+        """Return the parameters for a digest, without unused ones; those for emotions are as before tasks existed."""
         return self.model_dump(exclude={*unused, *(("task",) if self.task == "emotion" else ())})
 
     @property
@@ -117,7 +117,7 @@ class SplitParams(Strict):
 
 
 class PlanParams(Strict):
-    """The trainings of a benchmark, besides its variants and the folds of its protocol.
+    """The training runs of a benchmark, apart from its variants and the folds of its protocol.
 
     Attributes:
         seeds: Every fold of every variant is trained once with each seed. Seeds are not among the settings of a fold,
@@ -153,7 +153,7 @@ class FeatureParams(Strict):
         store: Folder of the feature store, which any number of runs may share; empty for one in the run's own folder.
         shard_utterances: Utterances per shard of the store.
         device: Device of the encoders; ``auto`` is a GPU if there is one.
-        workers: Processes that read ahead of the encoder; ``auto`` is one per core if there is enough to read.
+        workers: Processes that read inputs ahead of the encoder; ``auto`` is one per core if there is enough to read.
         batch_cost: Largest padded batch, by modality.
         transcripts: ``truth`` reads the corpus's transcripts, ``asr`` recognized ones. ``auto`` reads the kind that
             each preset asks for, or the only kind that the corpus has. If the corpus has both kinds, a trained model is
@@ -204,8 +204,8 @@ class TrainingParams(Strict):
         precision: ``auto`` is float32 on a CPU. On a GPU it is the recipe's precision, or bf16 autocast if the recipe
             names none.
         max_epochs: Limit for every stage of every recipe; None for no limit.
-        threads: CPU threads per process. It is not chosen by the machine, because another number of threads changes the
-            last bits of sums.
+        threads: CPU threads per process. The number does not depend on the machine, because it affects the last bits of
+            sums.
         devices_per_fold: Processes that train one fold together, each with its share of every batch and its own GPU.
         resident_gib: A part of a fold (train, dev, test) whose features fit into this many GiB is kept in memory.
         resident_on: Memory for it: the host's or the training device's.
@@ -229,11 +229,11 @@ class TrainingParams(Strict):
 
 
 class TuningParams(Strict):
-    """The search for a variant's best parameters.
+    """Settings of the search for a variant's best parameters.
 
     Attributes:
         trials: Finished trials of the whole study, pruned ones included, whatever the number of workers.
-        workers: Trials that run at the same time, each in its own process; ``auto`` is what the machine can take.
+        workers: Trials that run at the same time, each in its own process; ``auto`` fits the machine.
         folds: Folds whose development UA, or CCC of scores, is averaged; every trial trains them one after the other.
         seed: Seed of the sampler and of every training.
         startup_trials: Finished trials, drawn at random, before the sampler learns from them.
@@ -273,11 +273,11 @@ class TuningParams(Strict):
 
 
 class ClassicsParams(Strict):
-    """The classics that are trained beside the variants, on the same folds.
+    """The classics that are trained along with the variants, on the same folds.
 
     Attributes:
         words: True for TF-IDF with logistic regression, where the corpus has words.
-        audio: True for functionals of merflow's own with a support vector machine, where the corpus has recordings.
+        audio: True for merflow's own functionals with a support vector machine, where the corpus has recordings.
         opensmile: ``auto`` also uses openSMILE's functionals if the package is installed, ``on`` demands it.
     """
 
@@ -309,7 +309,7 @@ class TrackingParams(Strict):
     Attributes:
         experiment: Name of the experiment.
         uri: A server's URI, a database's, ``none``, or ``auto`` for SQLite in the output folder.
-        ui: Address at which people open MLflow, for links; ``auto`` for that of the server.
+        ui: URL of MLflow for people, for links; ``auto`` for that of the server.
         system_metrics_every_s: Seconds between measurements of processors, GPUs and memory while a fold trains; 0
             switches them off.
     """

@@ -1,20 +1,20 @@
-"""Steps of a pipeline's run as they happen, between what runs a pipeline and what shows it to people."""
+"""Steps of a pipeline's run as they happen: the interface between running a pipeline and showing it to people."""
 
 from dataclasses import dataclass
 from typing import Protocol
 
 
 class Watcher(Protocol):
-    """Sees a run as it happens. All iterations of a loop go by the name of its step."""
+    """Observer of a run. All iterations of a loop have the name of its step."""
 
     def step_started(self, step: str) -> None:
-        """Take note that a step begins to run."""
+        """Note that a step has started."""
 
     def step_finished(self, step: str, *, cached: bool) -> None:
-        """Take note that a step is done, or that the result of an earlier run stands in for it."""
+        """Note that a step is done, or that the result of an earlier run was used."""
 
     def job_line(self, line: str) -> None:
-        """Take a line that a job wrote for people."""
+        """Note a line that a job wrote for people."""
 
 
 @dataclass
@@ -24,7 +24,7 @@ class StepTime:
     Attributes:
         name: The step's name in the graph.
         ran: Number of executions.
-        cached: Number of executions that earlier results stood in for.
+        cached: Number of executions replaced by earlier results.
         seconds: Wall time from the first start to the last end.
     """
 

@@ -8,7 +8,7 @@ from merflow.contracts.kubernetes_names import image_digest
 KFP_RUN_ID = "MERFLOW_KFP_RUN_ID"
 KFP_UI = "MERFLOW_KFP_UI"
 IMAGE = "MERFLOW_IMAGE"
-# A pod's label with the id of its pipeline run. As a field of the pod it is no part of KFP's cache key.
+# A pod's label with the id of its pipeline run. As a field of the pod it is not part of KFP's cache key.
 KFP_RUN_ID_FIELD = "metadata.labels['pipeline/runid']"
 # Set by KFP's own MLflow plugin where its administrator has turned injectUserEnvVars on.
 PLUGIN_RUN_ID = "MLFLOW_RUN_ID"

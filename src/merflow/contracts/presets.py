@@ -57,7 +57,7 @@ class EncoderSpec(Strict):
 
     @property
     def facts(self) -> dict[str, Any]:
-        """Everything that decides its numbers: weights count by the digest of their files, whatever they are called."""
+        """Everything that affects its numbers: weights count by the digest of their files, whatever they are called."""
         settings = {name: value for name, value in self.settings.items() if name not in ("model", "allow_unpinned")}
         return {"name": self.name, "revision": self.digest, "settings": settings}
 

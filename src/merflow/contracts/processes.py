@@ -1,4 +1,4 @@
-"""Calls in processes of their own, none of which outlives the call that started them.
+"""Calls in separate processes, none of which outlives the call that started it.
 
 Only the parent handles Ctrl-C. A process that receives SIGTERM, or whose parent has died, ends at its next line of
 Python and leaves nothing half-written. It is killed if it has not ended after ten seconds.
@@ -220,7 +220,7 @@ def _begin(environments: "SimpleQueue[dict[str, str]]", messages: "SimpleQueue[A
 
 
 def when_parent_ends(do: Callable[[], None]) -> None:
-    """Call a function, in a thread of its own, when the process that has started this one has ended in whatever way."""
+    """Call a function in a separate thread when the parent process has ended, for whatever reason."""
     parent = multiprocessing.parent_process()
     assert parent is not None
 

@@ -11,9 +11,10 @@ class PackageRequest(Request):
     Attributes:
         variant: ``model:preset``, or ``best`` for the best one of the results.
         kind: ``refit`` on all sessions, or ``ensemble`` of the fold models.
-        coverage: Share of the conformal sets that shall hold the true emotion.
+        coverage: Share of the conformal sets that should contain the true emotion.
         stress_utterances: Number of test utterances of the stress suite; 0 leaves it out.
-        workspace: Folder that all steps share; the trained folds are in it, and what an interrupted step goes on with.
+        workspace: Folder that all steps share; the trained folds are in it, and what an interrupted step continues
+            with.
         encoders_folder: ``features.encoders_folder``.
         device: Device that trains and predicts.
     """

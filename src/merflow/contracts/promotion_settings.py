@@ -1,4 +1,4 @@
-"""The settings by which the pipeline ``promote`` goes on from a benchmark, as a user gives them."""
+"""The settings by which the pipeline ``promote`` continues from a benchmark, as a user gives them."""
 
 import shlex
 from collections.abc import Iterable
@@ -24,7 +24,7 @@ class PromotionSettings(Strict):
         mode: ``enforce`` refuses a version that fails a check of the gate, ``warn`` promotes it and says what failed,
             ``dry-run`` decides and records nothing.
         policy: Text of a policy file; empty for merflow's own policy.
-        coverage: Share of the conformal sets that shall hold the true emotion.
+        coverage: Share of the conformal sets that should contain the true emotion.
         stress_utterances: Number of test utterances of the stress suite; 0 leaves it out.
         approval_h: Hours to wait for a person's approval, counted from the decision; 0 asks for none.
     """

@@ -1,6 +1,6 @@
 """Figures that the papers report, each with the corpus, protocol and metric that it belongs to.
 
-They are quoted beside measured figures. A difference is taken on the same corpus and protocol alone.
+They are quoted next to measured figures. A difference is taken on the same corpus and protocol alone.
 """
 
 from collections.abc import Iterable
@@ -85,7 +85,7 @@ class PublishedRow:
 
     @property
     def first(self) -> PublishedFigure:
-        """The figure that speaks for all of them."""
+        """The figure that represents all of them."""
         return self.figures[0]
 
     def figure(self, metric: str) -> PublishedFigure | None:

@@ -1,4 +1,4 @@
-"""The list of utterances whose input could not be read or encoded, written beside ``features.json``."""
+"""The list of utterances whose input could not be read or encoded, written next to ``features.json``."""
 
 import csv
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""The encoders' part in a training: the policies that a paper's row asks for, and those that were carried out."""
+"""Treatment of the encoders in training: the policies in a paper's row, and those that were carried out."""
 
 from pydantic import ConfigDict, computed_field
 
@@ -29,7 +29,7 @@ class Regime(Strict):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def note(self) -> str | None:
-        """The difference to the paper in words; None if there is none."""
+        """The difference from the paper in words; None if there is none."""
         return "encoders frozen; the paper fine-tunes them" if self.frozen_against_paper else None
 
 

@@ -24,7 +24,7 @@ class VersionFacts(Strict):
         split_id: Identity of the splits.
         corpus: Name of the corpus.
         synthetic: True if the corpus is merflow's synthetic one.
-        promotable: True if no test data took part in any choice.
+        promotable: True if no test data were used for any choice.
         package: Digest of ``package.json``.
         benchmark_run: MLflow run of the benchmark; empty if there is none.
         variant_run: MLflow run of the variant; empty if there is none.
@@ -83,7 +83,7 @@ class VersionFacts(Strict):
 
 
 def _unless_score(task: TaskName) -> set[str]:
-    """Return the fields that models of emotions leave out, so that digests and tags are as before there were tasks."""
+    """Return the fields that emotion models leave out, so that digests and tags are as before tasks existed."""
     return {"task", "scale"} if task == EMOTION else set()
 
 

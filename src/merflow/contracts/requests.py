@@ -1,6 +1,6 @@
-"""The requests of pipeline steps: one frozen type for each step, handed over as JSON.
+"""The requests of pipeline steps: one frozen type per step, passed as JSON.
 
-A request holds all that a step takes besides files: its sections of the parameters, the names that it needs, and the
+A request holds all inputs of a step besides files: its sections of the parameters, the names that it needs, and the
 digests of the code and data behind it. No step reads the digests. A pipeline's cache keys a step by its request, so it
 runs the step again when one of its own settings, its code or its data changes, and for no other reason.
 """
@@ -48,11 +48,11 @@ class Request(Strict):
 
 
 class DataDigests(Strict):
-    """Digests of the files that a pipeline reads and no parameter of it mentions.
+    """Digests of the files that a pipeline reads and that are not among its parameters.
 
     Attributes:
         corpus: Of the corpus's files; empty for one that is generated.
-        encoders: Of local encoders; empty where commits of the hub pin all of them.
+        encoders: Of local encoders; empty if commits of the hub pin all of them.
         recognizer: Of a local Whisper model; empty for a model of the hub, and where nothing is transcribed.
     """
 
@@ -127,7 +127,7 @@ class ExtractRequest(Request):
     Attributes:
         variants: Variants whose streams are needed, ``model:preset`` each.
         workspace: Folder that all steps share; the feature store is in it.
-        encoders: Digest of the files of local encoders; empty where the profile pins all of them.
+        encoders: Digest of the files of local encoders; empty if the profile pins all of them.
         presets: Text of the user's presets among the variants; empty for none.
         profile: Text of the user's encoder profile; empty for the one that ``params.profile`` names.
     """
@@ -181,7 +181,7 @@ class TrainRequest(Request):
     Attributes:
         fold: ``model:preset:fold``, or with a seed ``model:preset:fold:seed``.
         workspace: Folder that all steps share; checkpoints and trained folds are in it.
-        presets: Text of the user's preset, if the variant is one; else empty.
+        presets: Text of the user's preset, if the variant is one; otherwise empty.
         manifest: The manifest in the workspace.
         splits: The splits in the workspace.
         features: The variant's features in the workspace.
@@ -205,7 +205,7 @@ class VariantTraining(Strict):
 
     Attributes:
         variant: ``model:preset``.
-        presets: Text of the user's preset, if the variant is one; else empty.
+        presets: Text of the user's preset, if the variant is one; otherwise empty.
         streams: Streams that its model requests.
         code: Digest of the code and of the preset.
     """

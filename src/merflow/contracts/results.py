@@ -55,7 +55,7 @@ class Evaluated(Strict):
         dialogues: Number of dialogues.
         seeds: Training seeds, the same for every variant.
         resamples: Bootstrap resamples; more than requested where there are many pairs.
-        cross_corpus: The corpora that were trained on and tested, of a cell of a cross-corpus matrix; else None.
+        cross_corpus: The corpora that were trained on and tested, of a cell of a cross-corpus matrix; otherwise None.
     """
 
     corpus: str
@@ -85,7 +85,7 @@ class ComparedVariants(Evaluated):
     """Variants on one test set, and how they differ.
 
     Attributes:
-        task: The task; a file of an earlier version does not say it.
+        task: The task; files of earlier versions do not say it.
         variants: Figures per variant (``model:preset``).
         comparisons: Every pair once.
         power: Smallest differences that this test set can show.
@@ -182,7 +182,7 @@ class ComparedRuns(ComparedVariants):
 
 
 def read_results(path: Path) -> Results:
-    """Read ``results.json`` of emotions, for a command that takes no scores.
+    """Read ``results.json`` of emotions, for commands that do not support scores.
 
     Raises:
         EvaluationError: The file has the results of scores.
@@ -196,7 +196,7 @@ def read_results(path: Path) -> Results:
 
 
 def needs_emotions(where: str, *, task: str) -> EvaluationError:
-    """Return the error about results of scores, for whatever takes emotions alone."""
+    """Return the error about results of scores, for code that only supports emotions."""
     return EvaluationError(
         f"{where} has results of the task {task!r}, whose labels are scores, and emotions are needed here; use a run "
         "of the task 'emotion', or merflow report, evaluate, compare or plots, which take scores"

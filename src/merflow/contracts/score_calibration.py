@@ -1,4 +1,4 @@
-"""The calibration of a model of scores: the width of its conformal intervals, and how they did on held-out data."""
+"""The calibration of a score model: the width of its conformal intervals, and their results on held-out data."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,7 +20,7 @@ from merflow.contracts.task import EMOTION, ScoreTask
 
 
 class IntervalCoverage(Coverage):
-    """The conformal intervals of a group; one without the middle of the scale is an answer about the side of it.
+    """The conformal intervals of a group; one without the middle of the scale is an answer about the side.
 
     Attributes:
         mean_width: Mean width of an interval inside the scale, in units of the scale.
@@ -30,7 +30,7 @@ class IntervalCoverage(Coverage):
 
 
 class HeldOutIntervals(Strict):
-    """Figures on the test parts of the folds, each fold calibrated on its own development part.
+    """Figures on the test parts of the folds, with each fold calibrated on its own development part.
 
     Attributes:
         utterances: Number of test utterances.
@@ -45,7 +45,7 @@ class HeldOutIntervals(Strict):
 
 
 class ScoreCalibration(AnyCalibration):
-    """The calibration of a model of scores.
+    """The calibration of a score model.
 
     Attributes:
         task: The task.

@@ -1,9 +1,9 @@
 """The figures of one variant whose labels are scores (:mod:`merflow.contracts.task`).
 
 MAE is in units of the scale; CCC and Pearson's correlation are -1 to 1; ACC7, ACC2 and F1 are shares, 0 to 1. Every
-number is finite; None stands for a figure that cannot be computed, for example a correlation of constant predictions.
+number is finite; None means a figure that cannot be computed, for example a correlation of constant predictions.
 
-The field has three conventions for ACC2 and F1, and papers seldom say which one is theirs. A figure is therefore always
+The field has three conventions for ACC2 and F1, and papers rarely say which one is theirs. A figure is therefore always
 named with its convention (:data:`CONVENTIONS`). F1 is weighted by class size in all of them.
 """
 
@@ -50,7 +50,7 @@ def is_share(name: FigureName) -> bool:
 
 
 def counterpart(metric: Metric, *, model: str) -> FigureName | None:
-    """Return the figure that a paper's metric of sentiment is to be read beside; None if the paper does not tell."""
+    """Return the figure that a paper's metric of sentiment is to be read next to; None if the paper does not tell."""
     if metric == "ACC7":
         return "ACC7"
     names = {f"{metric} {PUBLISHED_CONVENTION[model]}"} if model in PUBLISHED_CONVENTION else set()
@@ -82,8 +82,8 @@ class FoldFigures(Strict):
         seed: Training seed.
         utterances: Number of test utterances.
         values: Test figures by name.
-        chosen_epoch: Chosen epoch; None where unknown.
-        dev_mae: Development MAE of that epoch; None where unknown or not finite, as are the next two.
+        chosen_epoch: Chosen epoch; None if unknown.
+        dev_mae: Development MAE of that epoch; None if unknown or not finite, as are the next two.
         dev_ccc: Development CCC of that epoch.
         dev_loss: Development loss of that epoch.
     """
@@ -128,7 +128,7 @@ class ScoreGroup(Strict):
         mae: Mean absolute error; None for an empty group.
         ci95: 95% interval of ``mae``, widened for few dialogues; None for too few dialogues.
         mean_error: Mean of prediction minus truth; None for an empty group.
-        ccc: Concordance correlation; None where the truth does not vary, and in groups of equal truth.
+        ccc: Concordance correlation; None if the truth does not vary, and in groups of equal truth.
     """
 
     group: str
@@ -188,8 +188,8 @@ class NonePaperFigures(Strict):
 
     Attributes:
         figures: Figures of those epochs.
-        bias_mae: Their MAE minus the honest one; below 0 where the choice flatters.
-        bias_ccc: Their CCC minus the honest one; None where one of them cannot be computed.
+        bias_mae: Their MAE minus the honest one; below 0 if the choice flatters.
+        bias_ccc: Their CCC minus the honest one; None if one of them cannot be computed.
     """
 
     promotable: Literal[False] = False
@@ -203,7 +203,7 @@ class MissingFigures(Strict):
 
     Attributes:
         figures: Without intervals.
-        delta_mae: Pooled MAE minus the pooled MAE with the whole input; above 0 where the input is missed.
+        delta_mae: Pooled MAE minus the pooled MAE with the whole input; above 0 if the input is missed.
     """
 
     figures: Mapping[FigureName, Figure]
@@ -234,13 +234,13 @@ class ScoreVariant(Measured):
         cells: Occupied cells of a scatter plot, by truth and prediction.
         residuals: Residuals per step of the truth, lowest step first; steps without tests are left out.
         errors: Distribution of the errors, lowest first.
-        breakdowns: Figures per group of utterances; empty where the corpus does not know the groups.
+        breakdowns: Figures per group of utterances; empty if the corpus does not know the groups.
         folds: Figures per fold and seed.
         over_seeds: Figures over seeds.
         none_paper: Figures of test-selected epochs; None unless they were requested.
         missing: Figures per missing modality or other transcripts, named as in the ``missing`` prediction table.
         training: How the variant was trained.
-        published: The paper's own figures, of every corpus and protocol; empty where the paper reports none.
+        published: The paper's own figures, of every corpus and protocol; empty if the paper reports none.
     """
 
     cells: tuple[Cell, ...]

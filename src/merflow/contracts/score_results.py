@@ -78,8 +78,8 @@ class ScorePower(Strict):
         alpha: Significance level.
         power: Probability of detecting a true difference of this size.
         standard_error: Median over the pairs; None for one variant or few dialogues.
-        detectable_mae: Difference that one comparison at ``alpha`` detects; None likewise.
-        detectable_mae_holm: Difference that the strictest step of Holm's adjustment detects; None likewise.
+        detectable_mae: Difference that one comparison at ``alpha`` detects; None in the same cases.
+        detectable_mae_holm: Difference that the strictest step of Holm's adjustment detects; None in the same cases.
     """
 
     alpha: FiniteFloat

@@ -1,6 +1,6 @@
 """The figures of one variant.
 
-Figures are shares, 0 to 1. Every number is finite; None stands for a figure that cannot be computed.
+Figures are shares, 0 to 1. Every number is finite; None means a figure that cannot be computed.
 """
 
 from collections.abc import Mapping
@@ -61,9 +61,9 @@ class FoldScore(Strict):
         macro_f1: Mean F1 over the classes.
         weighted_f1: Mean F1 weighted by class size.
         ece: Expected calibration error.
-        chosen_epoch: Chosen epoch; None where unknown.
-        dev_ua: Development UA of that epoch; None where unknown.
-        dev_loss: Development loss of that epoch; None where unknown or not finite.
+        chosen_epoch: Chosen epoch; None if unknown.
+        dev_ua: Development UA of that epoch; None if unknown.
+        dev_loss: Development loss of that epoch; None if unknown or not finite.
     """
 
     fold: int
@@ -180,7 +180,7 @@ class Training(Strict):
         transcripts_of_preset: Transcripts that the preset asks for; None for a model without text.
         profile: Name of the encoder profile.
         encoders: Model, revision and layers of each encoder, by role.
-        has_paper_encoders: True if every encoder is the very one that the paper names.
+        has_paper_encoders: True if every encoder is exactly the one that the paper names.
         modalities: Modalities that the model reads.
         context: True if it also reads the words of the turns before and after the utterance.
     """
@@ -236,13 +236,13 @@ class Variant(Scored):
         per_class_recall: Recall per class; None for a class without test utterances.
         confusion: Counts, true class in rows and predicted class in columns.
         chance: UA and WA of a constant guess.
-        breakdowns: Figures per group of utterances; empty where the corpus does not know the groups.
+        breakdowns: Figures per group of utterances; empty if the corpus does not know the groups.
         folds: Figures per fold and seed.
         over_seeds: Figures over seeds.
         none_paper: Figures of test-selected epochs; None unless they were requested.
         missing: Figures per missing modality or other transcripts, named as in the ``missing`` prediction table.
         training: How the variant was trained.
-        published: The paper's own figures, of every corpus and protocol; empty where the paper reports none.
+        published: The paper's own figures, of every corpus and protocol; empty if the paper reports none.
     """
 
     macro_f1: FiniteFloat

@@ -27,7 +27,7 @@ class Selection(Strict):
     Attributes:
         figure: ``loss`` keeps the epoch with the lowest mean loss, ``ua`` the one with the highest unweighted accuracy,
             ``mae`` the one with the lowest mean absolute error of scores, ``ccc`` the one with their highest
-            concordance correlation; ``epochs`` keeps the last of a number of epochs that was fixed before the training.
+            concordance correlation; ``epochs`` keeps the last one of a fixed number of epochs.
         data: The utterances behind the figure: development data of one kind, the ``test`` part, or ``none``.
     """
 

@@ -1,8 +1,8 @@
-"""Signals in the middle of an import, where an exception becomes another error, or is swallowed.
+"""Signals during an import, where an exception is turned into another error or swallowed.
 
-Python's import system runs callbacks of weak references, whose exceptions are only printed. Libraries catch what goes
-wrong while they are imported, and raise an error of their own. A handler that raises therefore waits for the end of an
-import. This file is imported before all others, and needs the standard library only.
+Python's import system runs callbacks of weak references, whose exceptions are only printed. Libraries catch errors
+while they are imported, and raise their own. A handler that raises therefore waits until the import ends. This file is
+imported before all others, and needs the standard library only.
 """
 
 import signal

@@ -1,6 +1,6 @@
 """The results of the stress suite: the change of predictions and figures when the input gets worse.
 
-A model of emotions is judged by UA and by its predicted classes, a model of scores by CCC and by its scores.
+An emotion model is judged by UA and by its predicted classes, a score model by CCC and by its scores.
 """
 
 from pathlib import Path
@@ -28,10 +28,10 @@ class StressedCondition(Strict):
         utterances: Number of utterances.
         ci95: Paired 95% interval of the figure's change; None for fewer than five dialogues.
         unchanged: Share of utterances whose prediction stays the same.
-        allowed_drop: Largest drop of the figure that passes: what the condition may cost, and what chance adds to it in
-            a sample of this size.
-        min_unchanged: Smallest share of unchanged predictions that passes; it has room for chance too.
-        passed: True if both hold.
+        allowed_drop: Largest drop of the figure that passes: the allowed cost of the condition plus a margin for chance
+            in a sample of this size.
+        min_unchanged: Smallest share of unchanged predictions that passes; it includes a margin for chance.
+        passed: True if both limits are met.
     """
 
     name: str
@@ -56,7 +56,7 @@ class StressedCondition(Strict):
 
 
 class ConditionResult(StressedCondition):
-    """A condition and a model of emotions; a prediction stays the same if the class does.
+    """A condition and an emotion model; a prediction stays the same if the class does.
 
     Attributes:
         ua: UA under the condition, 0 to 1.
@@ -78,13 +78,13 @@ class ConditionResult(StressedCondition):
 
 
 class ScoreConditionResult(StressedCondition):
-    """A condition and a model of scores; a prediction stays the same if it moves by half a step of the scale at most.
+    """A condition and a score model; a prediction stays the same if it moves by half a step of the scale at most.
 
     Attributes:
         ccc: CCC under the condition.
         delta_ccc: ``ccc`` minus the CCC of the same utterances unchanged.
         mae: MAE under the condition.
-        delta_mae: ``mae`` minus the MAE of the same utterances unchanged; above 0 where the condition costs.
+        delta_mae: ``mae`` minus the MAE of the same utterances unchanged; above 0 if the condition costs.
         mae_ci95: Paired 95% interval of ``delta_mae``; None for fewer than five dialogues.
         shift: Mean of the scores under the condition minus the mean of those unchanged.
         shift_quartiles: 25th, 50th and 75th percentile of an utterance's score under the condition minus unchanged.
@@ -110,15 +110,15 @@ class ScoreConditionResult(StressedCondition):
 
 
 class ComparedGroup(Strict):
-    """A group of utterances against all others, nothing changed.
+    """A group of utterances compared with all others, without any change.
 
     Attributes:
         by: The grouping: ``gender``, ``speaker``, ``session`` or ``length``.
         group: Name of the group.
         utterances: Number of utterances.
-        ci95: 95% interval of the difference; None where it cannot be computed.
-        allowed_gap: Largest gap that passes: what a random model of the same accuracy shows by chance, and at least a
-            little.
+        ci95: 95% interval of the difference; None if it cannot be computed.
+        allowed_gap: Largest gap that passes: the gap that a random model of the same accuracy shows by chance, or a
+            small minimum.
         passed: True if the group is not worse than the others by more than that.
     """
 
@@ -168,7 +168,7 @@ class ScoreGroupResult(ComparedGroup):
     Attributes:
         mae: MAE of the group.
         delta_mae: MAE of the group minus that of others with the same truth, rounded to steps of the scale, over the
-            steps that both have; None if they share none. Above 0 where the model is worse for the group.
+            steps that both have; None if they share none. Above 0 if the model is worse for the group.
     """
 
     mae: FiniteFloat
@@ -237,7 +237,7 @@ class StressRun(Strict):
 
 
 class StressResults(StressRun):
-    """The results of a model of emotions.
+    """The results of an emotion model.
 
     Attributes:
         classes: Emotion classes.
@@ -253,7 +253,7 @@ class StressResults(StressRun):
 
 
 class ScoreStressResults(StressRun):
-    """The results of a model of scores.
+    """The results of a score model.
 
     Attributes:
         task: The task.

@@ -44,7 +44,7 @@ class StudySubject(Strict):
         selection: The rule that chooses the epoch in each fold.
         folds: Folds whose development figure is averaged, counted from 1.
         seed: Seed of the sampler and of every training.
-        transcripts: Whose words the model reads; None if it reads none.
+        transcripts: Kind of transcripts that the model reads; None if it reads none.
     """
 
     variant: str

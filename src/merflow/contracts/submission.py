@@ -22,7 +22,7 @@ class Submission(Strict):
 
 
 def write_submission(folder: Path, submission: Submission) -> None:
-    """Write it beside the packages.
+    """Write it next to the packages.
 
     Raises:
         OutputError: The folder cannot be written.
@@ -31,7 +31,7 @@ def write_submission(folder: Path, submission: Submission) -> None:
 
 
 def read_submission(folder: Path) -> Submission | None:
-    """Read it from a folder of packages; None where the folder has none.
+    """Read it from a folder of packages; None if the folder has none.
 
     Raises:
         FormatError: Another version of merflow wrote it, or it is damaged.

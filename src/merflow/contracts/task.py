@@ -1,8 +1,8 @@
-"""Tasks: the thing that a model learns to tell of an utterance, a class or a score.
+"""Tasks: what a model predicts for an utterance, a class or a score.
 
 ``emotion`` is one of the classes of a taxonomy. Every other task is a score on a scale: the sentiment of CMU-MOSEI, and
-the attributes that IEMOCAP's raters gave beside the emotion. Splits are made for one task, and hold the utterances that
-have a label for it. Loss, head, metrics and prediction columns follow the task.
+the attributes that IEMOCAP's raters gave in addition to the emotion. Splits are made for one task, and hold the
+utterances that have a label for it. Loss, head, metrics and prediction columns depend on the task.
 """
 
 import math
@@ -48,7 +48,7 @@ class Classification:
 
     @property
     def figures(self) -> tuple[str, ...]:
-        """Names of the figures of development data beside the loss: UA and WA."""
+        """Names of the figures of development data besides the loss: UA and WA."""
         return "dev_ua", "dev_wa"
 
     @property
@@ -94,7 +94,7 @@ class Regression:
 
     @property
     def figures(self) -> tuple[str, ...]:
-        """Names of the figures of development data beside the loss: mean absolute error, and two correlations."""
+        """Names of the figures of development data besides the loss: mean absolute error, and two correlations."""
         return "dev_mae", "dev_ccc", "dev_pearson"
 
     @property

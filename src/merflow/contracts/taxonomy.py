@@ -8,7 +8,7 @@ Two taxonomies come with merflow; a file of the user's own describes any other::
       neutral: [neutral]
     dropped: [fear, surprise] # labels without a class
 
-A manifest holds its taxonomy, so that no later command needs the file, and the raw label beside the class.
+A manifest holds its taxonomy, so that no later command needs the file, and the raw label next to the class.
 """
 
 from collections.abc import Iterable, Mapping

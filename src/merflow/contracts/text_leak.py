@@ -16,7 +16,7 @@ class SettingGap(Strict):
         scripted: UA on scripted utterances.
         improvised: UA on improvised utterances.
         gap: The first minus the second.
-        ci95: 95% bootstrap interval of ``gap``; None where a setting has too few dialogues or too rare classes.
+        ci95: 95% bootstrap interval of ``gap``; None if a setting has too few dialogues or too rare classes.
     """
 
     scripted: FiniteFloat
@@ -53,7 +53,7 @@ class TextLeak(Strict):
     """Signs that words give emotions away because training and test data repeat lines.
 
     Attributes:
-        gaps: The gap between the settings, per variant and per classic, the leak baseline included; empty where the
+        gaps: The gap between the settings, per variant and per classic, the leak baseline included; empty if the
             corpus does not know the settings, or has only one.
         learned: The leak of TF-IDF, per kind of transcripts; empty without words.
     """

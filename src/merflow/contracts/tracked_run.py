@@ -16,7 +16,7 @@ class TrackedRun(Strict):
     """A benchmark's run in MLflow: enough to find it again from any process.
 
     Attributes:
-        uri: The tracking server or database; None where nothing is tracked.
+        uri: The tracking server or database; None if nothing is tracked.
         experiment: Name of MLflow's experiment.
         name: The run's name for people.
         benchmark_id: Digest that is the same in every process and every repetition of this benchmark.
@@ -63,7 +63,7 @@ class RememberedResults(Strict):
 
 
 def write_tracked_run(path: Path, run: TrackedRun) -> None:
-    """Write the run, whole or not at all.
+    """Write the run, completely or not at all.
 
     Raises:
         OutputError: The file cannot be written.
@@ -81,7 +81,7 @@ def read_tracked_run(path: Path) -> TrackedRun:
 
 
 def write_remembered(path: Path, remembered: RememberedFold | RememberedResults) -> None:
-    """Write what is remembered of a fold or of the results, whole or not at all.
+    """Write what is remembered of a fold or of the results, completely or not at all.
 
     Raises:
         OutputError: The file cannot be written.

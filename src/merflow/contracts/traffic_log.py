@@ -1,6 +1,6 @@
-"""The traffic log: one JSON object per line for every clip that a server answered; numbers, and never sound or words.
+"""The traffic log: one line of JSON per clip that a server answered, with numbers but never audio or words.
 
-Whoever asks for it with ``merflow serve --log-predictions`` gets one; ``merflow monitor`` reads it.
+``merflow serve --log-predictions`` writes it; ``merflow monitor`` reads it.
 """
 
 import fcntl
@@ -25,22 +25,22 @@ def _is_none(value: object) -> bool:
 
 
 class TrafficRecord(Strict):
-    """One clip that a model answered. What only scores have is left out of the lines of emotions.
+    """One clip that a model answered. Fields that only apply to scores are left out of lines for emotions.
 
     Attributes:
-        time: Time of the answer, UTC, in ISO 8601; empty where it is unknown.
+        time: Time of the answer, UTC, in ISO 8601; empty if it is unknown.
         model: Name of the model.
         version: Its version.
         clip_id: Name of the clip, by which labels find it.
         duration_s: Duration of its sound; None without one.
-        level_dbfs: Level of its sound; None if nobody measured it.
-        speech_share: Share of the sound that is speech; None if nobody measured it.
+        level_dbfs: Level of its audio; None if it was not measured.
+        speech_share: Share of the audio that is speech; None if it was not measured.
         words: Number of words that the model read; None without a transcript.
-        modalities: Modalities that counted.
+        modalities: Modalities that were used.
         probabilities: Probability of every class; empty if the clip was refused, and for a score.
         possible: The conformal set.
-        sure: True if exactly one class is possible, or the score has not abstained.
-        abstains: True if the model has thresholds; without any, ``possible`` and ``sure`` say nothing.
+        sure: True if exactly one class is possible, or the model did not abstain from a score.
+        abstains: True if the model has thresholds; otherwise ``possible`` and ``sure`` mean nothing.
         refused: Reason of the refusal; None for a prediction.
         score: The score; None for an emotion.
         low: Lower end of its conformal interval; None for an emotion, and without calibration.
@@ -107,7 +107,7 @@ class TrafficLog:
     """A log that is open for writing; one process at a time may write it."""
 
     def __init__(self, path: Path) -> None:
-        """Open a log, or begin one. What a killed process left of its last line is removed.
+        """Open a log, or start one. An incomplete last line from a killed process is removed.
 
         Raises:
             OutputError: The file cannot be written, or another process writes it.

@@ -1,6 +1,6 @@
 """The transcripts that text streams read: the corpus's reference transcripts, or those of speech recognition (ASR).
 
-A preset requests one kind, and a corpus may have only the other. Extraction decides once which kind is read in place of
+A preset requests one kind, and a corpus may have only the other. Extraction decides once which kind is read instead of
 each, and records that with the features, so that training and results follow it.
 """
 
@@ -12,7 +12,7 @@ from merflow.contracts.streams import MODALITY_OF, Stream, Transcript
 # The manifest's column of each kind of transcripts.
 TRANSCRIPT_COLUMNS: dict[Transcript, str] = {"truth": "transcript", "asr": "asr_transcript"}
 
-# The kind of transcripts that a preset requests -> the kind that is read in its place.
+# The kind of transcripts that a preset requests -> the kind that is read instead.
 TranscriptChoice = Mapping[Transcript, Transcript]
 
 _OTHER: TranscriptChoice = {"truth": "asr", "asr": "truth"}
@@ -34,6 +34,6 @@ def with_other_transcripts(streams: Iterable[Stream]) -> tuple[Stream, ...]:
 
 
 def transcripts_of(streams: Iterable[Stream]) -> str | None:
-    """Return ``truth`` or ``asr``, joined by a plus where streams read both; None where none reads text."""
+    """Return ``truth`` or ``asr``, joined by a plus where streams read both; None if none reads text."""
     kinds = {stream.transcript for stream in streams if MODALITY_OF[stream.role] == "text"}
     return "+".join(sorted(kinds, reverse=True)) or None

@@ -14,13 +14,13 @@ _REMEDY = "record the exception again"
 
 
 class UseException(Strict):
-    """The reason for which a prohibited use is allowed, as Article 5(1)(f) of the EU AI Act provides.
+    """An exception that allows a prohibited use, as provided by Article 5(1)(f) of the EU AI Act.
 
     Attributes:
         use: The use, such as ``workplace``.
-        ground: ``medical`` or ``safety``; the law knows no other.
+        ground: ``medical`` or ``safety``; the law allows no other.
         reason: The reason in words, which an auditor will read.
-        by: Who answers for it.
+        by: The person who takes responsibility for it.
     """
 
     use: str = Field(min_length=1)

@@ -1,4 +1,4 @@
-"""Figures of the baselines. They are shown beside the variants; no test compares them."""
+"""Figures of the baselines. They are shown next to the variants; no test compares them."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Figures of a variant by setting, session, speaker, emotion and length of the utterance.
+"""Figures of a variant by setting, session, speaker, emotion and duration of the utterance.
 
 Shapes: V variants, G dialogues, B resamples, C classes.
 """
@@ -14,9 +14,9 @@ from merflow.evaluation.metrics import unweighted_accuracy_of, weighted_accuracy
 from merflow.evaluation.predictions import VariantPredictions
 from merflow.evaluation.significance import FEWEST_DIALOGUES, dialogue_counts, resampled_counts, widened_interval
 
-# Quarters are enough to see a trend, and each still holds many utterances.
+# Quartiles are enough to see a trend, and each still has many utterances.
 _LENGTH_QUANTILES = (0.25, 0.5, 0.75)
-# An interval needs at least this share of resamples that hold every class of the group.
+# An interval needs at least this share of resamples with every class of the group.
 _WHOLE_SHARE = 0.5
 
 # Name of a group -> mask of its rows.
@@ -33,14 +33,14 @@ def breakdowns(
 ) -> dict[str, dict[Breakdown, tuple[Group, ...]]]:
     """Compute the figures of every group of utterances, per variant and kind of group.
 
-    UA is the mean recall of the classes that occur in the group. The interval resamples the group's dialogues and is
-    widened if they are few. There is none for too few dialogues, or if most resamples lack a class: their UA would
-    average over other classes.
+    UA is the mean recall of the classes that occur in the group. The interval resamples the group's dialogues, and is
+    widened if there are few of them. There is no interval for too few dialogues, or if most resamples lack a class,
+    because their UA would average over different classes.
 
     Args:
         variants: Variants by name, with the same tests.
-        utterances: utterance_id; and scripted, session, speaker and duration_s where the corpus has them. An utterance
-            whose value is null is in no group.
+        utterances: utterance_id; and scripted, session, speaker and duration_s if the corpus has them. Utterances with
+            a null value belong to no group.
         classes: Class order of the labels.
         samples: B.
         seed: Seed of the resamples.
@@ -75,7 +75,7 @@ def group_figures(
 
     Args:
         variant: Predictions.
-        values: Group of each utterance, indexed by utterance_id; an utterance whose value is null is in no group.
+        values: Group of each utterance, indexed by utterance_id; utterances with a null value belong to no group.
         classes: C.
         samples: B.
         seed: Seed of the resamples.
@@ -105,7 +105,7 @@ def values_in(facts: pd.DataFrame, column: str) -> Masks:
 
 
 def quarters_by_length(facts: pd.DataFrame) -> Masks:
-    """Divide the utterances into quarters by ``duration_s``, with edges at tenths of a second."""
+    """Divide the utterances into quartiles by ``duration_s``, with edges at tenths of a second."""
     if "duration_s" not in facts or facts["duration_s"].isna().all():
         return {}
     lengths_s = facts["duration_s"].to_numpy(dtype=np.float64)

@@ -28,7 +28,7 @@ def calibration_error(labels: np.ndarray, probabilities: np.ndarray, *, bins: in
 
 
 def reliability(labels: np.ndarray, probabilities: np.ndarray, *, bins: int) -> tuple[ReliabilityBin, ...]:
-    """Return the bins of :func:`calibration_error` that hold a prediction, lowest first, for a reliability diagram.
+    """Return the bins of :func:`calibration_error` with predictions, lowest first, for a reliability diagram.
 
     Raises:
         EvaluationError: There are no utterances, or lengths differ.

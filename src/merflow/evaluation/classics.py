@@ -1,6 +1,6 @@
-"""Figures of the classics, their differences to the variants, and the leak that they uncover.
+"""Figures of the classics, their differences from the variants, and the leak that they reveal.
 
-A classic is tested once on every utterance, a variant once per seed. UA is a mean of shares, so both may be resampled
+A classic is tested once on every utterance, a variant once per seed. UA is a mean of shares, so both can be resampled
 with the same dialogues and subtracted. Shapes: n tests, G dialogues, B resamples, C classes.
 """
 
@@ -36,7 +36,7 @@ from merflow.evaluation.tested_rows import AlignedRows
 
 @dataclass(frozen=True)
 class Reads:
-    """Input of a variant.
+    """The inputs of a variant.
 
     Attributes:
         modalities: Modalities that it reads.
@@ -58,7 +58,7 @@ class Classics(Generic[Predictions]):
 
     Attributes:
         records: Facts per classic, by ``classic:name``.
-        predictions: Predictions per classic, likewise.
+        predictions: Predictions per classic, by the same names.
     """
 
     records: Mapping[str, ClassicRecord]
@@ -74,7 +74,7 @@ def classics_of(
         records: Facts per classic.
         table: Their predictions, rows of :data:`merflow.contracts.tables.PREDICTIONS`; None without classics.
         held_out: Data that the variants were tested on.
-        like: A variant, whose utterances the classics must have been tested on.
+        like: A variant; the classics must have been tested on its utterances.
 
     Raises:
         EvaluationError: Rows are missing or malformed, or a classic was tested on other utterances.
@@ -109,7 +109,7 @@ def classic_scores(
     classes: tuple[str, ...],
     groups: int,
 ) -> dict[str, ClassicScore]:
-    """Compute the figures of every classic but the leak baseline.
+    """Compute the figures of every classic except the leak baseline.
 
     Args:
         classics: The classics.

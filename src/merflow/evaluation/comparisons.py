@@ -1,10 +1,9 @@
 """Comparisons of every pair of variants.
 
-Two sources of chance are kept apart. ``ci95`` and ``p_bootstrap`` are about the choice of test dialogues, for the
-models that were trained: a resampled dialogue brings its predictions of all seeds, so that several seeds of one
-utterance never count as several utterances. ``over_seeds`` is about the choice of seed, for these dialogues: the folds
-of each seed are pooled, and the interval is Student's over the seeds. Believe a difference that is clear of zero in
-both.
+Two sources of chance are kept apart. ``ci95`` and ``p_bootstrap`` are about the choice of test dialogues, given the
+trained models: a resampled dialogue includes its predictions from all seeds, so that several seeds of one utterance
+never count as several utterances. ``over_seeds`` is about the choice of seed, given these dialogues: the folds of each
+seed are pooled, and the interval is Student's over the seeds. Believe a difference only if both intervals exclude zero.
 """
 
 from collections.abc import Mapping, Sequence
@@ -142,7 +141,7 @@ def comparisons(
 
 
 def difference_over_seeds(a: VariantPredictions, b: VariantPredictions, *, classes: int) -> DifferenceOverSeeds | None:
-    """Compute the UA difference of each seed, its mean, deviation and interval; None for one seed.
+    """Compute the UA difference of each seed, and its mean, deviation and interval; None for one seed.
 
     Both variants have the same seeds.
     """

@@ -1,9 +1,9 @@
-"""Conformal sets: the classes that a clip may have, such that the true one is among them at a chosen rate.
+"""Conformal sets: the possible classes of a clip, chosen so that the true one is among them at a given rate.
 
-A class is in the set if its calibrated probability reaches a threshold. The thresholds follow from the probabilities
-that the true classes of other utterances got, per group (Mondrian conformal prediction, computed by crepes). They are
-stored, so that making a set takes numpy alone. The rate holds for utterances like those behind the thresholds; new
-speakers are not quite like them, hence it is measured (:mod:`merflow.evaluation.model_calibration`).
+A class is in the set if its calibrated probability reaches a threshold. The thresholds are computed from the
+probabilities of other utterances' true classes, per group (Mondrian conformal prediction, computed by crepes). They are
+stored, so that making a set only needs NumPy. The rate holds for utterances like those used for the thresholds; new
+speakers differ from them, so it is measured (:mod:`merflow.evaluation.model_calibration`).
 
 Shapes: n utterances, C classes.
 """
@@ -19,20 +19,20 @@ from merflow.contracts.calibration_record import ANY_GROUP, GroupCoverage
 from merflow.contracts.scores import Interval
 from merflow.errors import EvaluationError
 
-# p-values are multiples of 1 / (n + 1), and 1 - coverage is no exact number in binary.
+# p-values are multiples of 1 / (n + 1), and 1 - coverage is not exact in binary.
 ROUNDING = 1e-9
 
 
 def fit_thresholds(of_true_class: np.ndarray, *, groups: Sequence[str], coverage: float) -> dict[str, float]:
     """Return the lowest probability of a class in the set, by group, and the lowest of all below ``ANY_GROUP``.
 
-    With few utterances in a group, fewer than ``coverage / (1 - coverage)``, its threshold is 0 and every class is in
-    the set: nothing else would reach the coverage.
+    If a group has fewer than ``coverage / (1 - coverage)`` utterances, its threshold is 0 and every class is in the
+    set, because nothing else would reach the coverage.
 
     Args:
         of_true_class: ``(n,)`` calibrated probability of each utterance's true class.
         groups: ``(n,)`` group of each utterance; ``ANY_GROUP`` where it is unknown.
-        coverage: Share of sets that shall hold the true class, between 0 and 1.
+        coverage: Share of sets that should contain the true class, between 0 and 1.
 
     Raises:
         EvaluationError: The coverage is no such share, there are no utterances, or crepes is not installed.
@@ -88,7 +88,7 @@ def in_sets(probabilities: np.ndarray, *, groups: Sequence[str | None], threshol
 
     Args:
         probabilities: ``(n, C)`` calibrated probabilities.
-        groups: Group of each utterance; one that is unknown, or that has no threshold, gets that of ``ANY_GROUP``.
+        groups: Group of each utterance; unknown groups and groups without a threshold get that of ``ANY_GROUP``.
         thresholds: As :func:`fit_thresholds` returns them.
     """
     lowest = np.array([thresholds.get(group or ANY_GROUP, thresholds[ANY_GROUP]) for group in groups])
@@ -96,9 +96,9 @@ def in_sets(probabilities: np.ndarray, *, groups: Sequence[str | None], threshol
 
 
 def coverage_of(labels: np.ndarray, sets: np.ndarray, *, utterance_ids: Sequence[str]) -> GroupCoverage:
-    """Return how often sets ``(n, C)`` hold the label ``(n,)``, and how large they are.
+    """Return how often sets ``(n, C)`` contain the label ``(n,)``, and how large they are.
 
-    An utterance that several seeds tested has several rows; the interval counts it once.
+    An utterance tested with several seeds has several rows; the interval counts it once.
     """
     utterances = len(set(utterance_ids))
     covered = float(sets[np.arange(len(labels)), labels].mean())

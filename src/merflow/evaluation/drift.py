@@ -1,10 +1,10 @@
-"""Distances and tests between what a model was measured on and what it meets in use.
+"""Distances and tests for comparing traffic with the data that a model was tested on.
 
-A p-value says that a difference is no chance; with a million clips, every difference is one. So a distance goes with
-each test. A number has drifted if its Kolmogorov-Smirnov test, adjusted by Holm's method together with all other
-tests, is below :data:`ALPHA`, and its population stability index or its energy distance is above its limit.
+A p-value shows that a difference is not due to chance; with a million clips, that is true of any difference. So each
+test also has a distance. A number has drifted if its Kolmogorov-Smirnov test, adjusted by Holm's method together with
+all other tests, is below :data:`ALPHA`, and its population stability index or its energy distance is above its limit.
 
-``scipy.stats`` takes two seconds to import, so that it is imported where it is used.
+``scipy.stats`` takes two seconds to import, so it is imported where it is used.
 
 Shapes: n reference values, m values of the window, B bins.
 """
@@ -12,12 +12,12 @@ Shapes: n reference values, m values of the window, B bins.
 import numpy as np
 from scipy.special import bdtr, chdtrc, ndtr, stdtr
 
-# Family-wise level of one comparison: with independent clips, at most one healthy window in a hundred alarms.
+# Family-wise level of one comparison: with independent clips, at most one in a hundred windows without drift alarms.
 ALPHA = 0.01
-# The usual rule of thumb for a major shift. A normal distribution that moves by 0.45 standard deviations has it.
+# The usual rule of thumb for a major shift. A normal distribution that shifts by 0.45 standard deviations reaches it.
 PSI_LIMIT = 0.2
-# The energy distance of the same move, in standard deviations of the reference. It sees what happens within a bin,
-# such as a tail that becomes longer.
+# The energy distance of the same shift, in standard deviations of the reference. It detects changes within a bin, such
+# as a longer tail.
 ENERGY_LIMIT = 0.34
 BINS = 10
 # Half a clip is added to every bin, so that an empty one does not make the index infinite.
@@ -37,19 +37,19 @@ def psi(reference: np.ndarray, window: np.ndarray) -> float:
 
 
 def inner_edges(reference: np.ndarray, *, bins: int = BINS) -> np.ndarray:
-    """Return the edges between bins that hold about as many reference values ``(n,)`` each; fewer bins for ties."""
+    """Return the edges between bins with about equal numbers of reference values ``(n,)``; fewer bins for ties."""
     edges: np.ndarray = np.unique(np.quantile(reference, np.arange(1, bins) / bins, method="inverted_cdf"))
     inner: np.ndarray = edges[edges < reference.max()]  # a bin above the highest value would be empty
     return inner
 
 
 def binned(values: np.ndarray, *, edges: np.ndarray) -> np.ndarray:
-    """Count values per bin, ``(len(edges) + 1,)``; the outer bins have no end, and a value at an edge is below it."""
+    """Count values per bin, ``(len(edges) + 1,)``; outer bins are unbounded; a value at an edge is in the bin below."""
     return np.bincount(np.searchsorted(edges, values, side="left"), minlength=len(edges) + 1)
 
 
 def number_psi(reference: np.ndarray, window: np.ndarray) -> float:
-    """Return the population stability index of values ``(n,)`` and ``(m,)``, over tenths of the reference."""
+    """Return the population stability index of values ``(n,)`` and ``(m,)``, over deciles of the reference."""
     edges = inner_edges(reference)
     return psi(binned(reference, edges=edges), binned(window, edges=edges))
 
@@ -57,7 +57,7 @@ def number_psi(reference: np.ndarray, window: np.ndarray) -> float:
 def energy(reference: np.ndarray, window: np.ndarray) -> float:
     """Return the energy distance of values ``(n,)`` and ``(m,)``, in standard deviations of the reference.
 
-    It is the square root of ``2 E|X - Y| - E|X - X'| - E|Y - Y'|``. It grows with the square root of the unit, so the
+    It is the square root of ``2 E|X - Y| - E|X - X'| - E|Y - Y'|``. It scales with the square root of the unit, so the
     values are divided first.
     """
     from scipy.stats import energy_distance
@@ -69,7 +69,8 @@ def energy(reference: np.ndarray, window: np.ndarray) -> float:
 def kolmogorov_smirnov(reference: np.ndarray, window: np.ndarray) -> tuple[float, float]:
     """Return the largest distance of the two distribution functions, and the two-sided p-value.
 
-    The p-value is asymptotic: the exact one differs little from a hundred values on, and takes long for thousands.
+    The p-value is asymptotic: with a hundred values or more, the exact one differs little, and takes long for
+    thousands.
     """
     from scipy.stats import ks_2samp
 
@@ -121,5 +122,5 @@ def higher_mean_p_value(reference: np.ndarray, window: np.ndarray) -> float:
 
 
 def below_p_value(hits: int, clips: int, *, promised: float) -> float:
-    """Return the exact binomial probability of so few hits, or fewer, if the true share is the promised one."""
+    """Return the exact binomial probability of at most this many hits if the true share is the promised one."""
     return float(bdtr(hits, clips, promised))

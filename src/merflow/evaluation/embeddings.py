@@ -1,4 +1,4 @@
-"""Embeddings of utterances: their t-SNE, and how well emotions or scores are separated in the embedding itself."""
+"""Embeddings of utterances: their t-SNE, and the separation of emotions or scores in the embedding itself."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ import numpy as np
 _MOST_NEIGHBOURS = 30  # perplexity of t-SNE, if there are enough utterances
 _FEWEST = 4  # utterances
 _NEIGHBOURS = 10
-# Relative to the largest number: equal vectors that were computed in different batches differ by this much in float32.
+# Relative to the largest number: equal vectors computed in different batches differ by this much in float32.
 _ROUNDING = 1e-6
 
 
@@ -37,7 +37,7 @@ def plane(vectors: np.ndarray, *, seed: int) -> np.ndarray | None:
     centred = vectors.astype(np.float64) - vectors.mean(axis=0, dtype=np.float64)
     # Scaled, since squares of small or large numbers would become 0 or inf.
     scaled = (centred / np.abs(centred).max()).astype(np.float32)
-    # One thread: with several, a fold of a hundred utterances takes some twenty times as long.
+    # One thread: with several, a fold of a hundred utterances takes about twenty times as long.
     with threadpool_limits(1):
         points: np.ndarray = TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(scaled)
     return points
@@ -59,7 +59,7 @@ def neighbours_of_one_emotion(vectors: np.ndarray, emotions: Sequence[str]) -> t
 
 
 def neighbours_apart(vectors: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
-    """Return how far the truth of the ten nearest neighbours is from the utterance's own, and how far by chance.
+    """Return the mean distance in true score between utterances and their ten nearest neighbours, and that by chance.
 
     Args:
         vectors: ``(U, E)``, at least two; distances are between the vectors themselves, not in a t-SNE.

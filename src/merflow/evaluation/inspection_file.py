@@ -1,7 +1,7 @@
 """``inspection.safetensors``: embeddings and attention of a trained fold.
 
-With this file, a report needs neither the model nor its features. The words of the utterances are left out: the file
-goes to MLflow, and the text of a licensed corpus may not.
+With this file, a report needs neither the model nor its features. The words of the utterances are left out, because the
+file is uploaded to MLflow, and the text of a licensed corpus must not be.
 
 The file has float16 arrays named ``embedding``, ``averages/MODULE`` and ``INDEX/MODULE``; their axes are in its
 metadata as JSON. Shapes: U test utterances, E width of the embedding, K entries of a module.

@@ -1,4 +1,4 @@
-"""Agreement of the representations that a model makes of one utterance from its modalities."""
+"""Agreement between a model's representations of an utterance from different modalities."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

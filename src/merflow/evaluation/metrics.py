@@ -1,4 +1,4 @@
-"""Metrics, all computed from a confusion matrix of counts.
+"""Metrics, all computed from confusion counts.
 
 Shapes: n utterances, C classes, ``...`` any leading axes (resamples). Counts have the true class in rows and the
 predicted class in columns. A class without labels has no recall: UA and macro F1 average over the classes that
@@ -27,7 +27,7 @@ def unweighted_accuracy(labels: np.ndarray, predicted: np.ndarray, *, classes: i
     """Compute UA: the mean recall over the classes that occur in the labels, 0 to 1.
 
     Raises:
-        EvaluationError: There are no utterances, lengths differ, or an index is no class.
+        EvaluationError: There are no utterances, lengths differ, or an index is not a class.
     """
     return float(unweighted_accuracy_of(confusion_matrix(labels, predicted, classes=classes)))
 
@@ -48,7 +48,7 @@ def macro_f1(labels: np.ndarray, predicted: np.ndarray, *, classes: int) -> floa
     """Compute the mean F1 over the classes that occur in the labels, 0 to 1.
 
     Raises:
-        EvaluationError: There are no utterances, lengths differ, or an index is no class.
+        EvaluationError: There are no utterances, lengths differ, or an index is not a class.
     """
     counts = confusion_matrix(labels, predicted, classes=classes)
     return float(_f1(counts)[counts.sum(axis=1) > 0].mean())
@@ -58,7 +58,7 @@ def weighted_f1(labels: np.ndarray, predicted: np.ndarray, *, classes: int) -> f
     """Compute the mean F1 weighted by the class shares of the labels, 0 to 1.
 
     Raises:
-        EvaluationError: There are no utterances, lengths differ, or an index is no class.
+        EvaluationError: There are no utterances, lengths differ, or an index is not a class.
     """
     counts = confusion_matrix(labels, predicted, classes=classes)
     return float(np.average(_f1(counts), weights=counts.sum(axis=1)))
@@ -80,7 +80,7 @@ def unweighted_accuracy_of(counts: np.ndarray) -> np.ndarray:
 
 
 def weighted_accuracy_of(counts: np.ndarray) -> np.ndarray:
-    """WA ``(...)`` from counts ``(..., C, C)``, each with one label at least."""
+    """Compute WA ``(...)`` from counts ``(..., C, C)``, each with at least one label."""
     return np.asarray(np.trace(counts, axis1=-2, axis2=-1) / counts.sum(axis=(-2, -1)))
 
 

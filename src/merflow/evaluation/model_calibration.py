@@ -1,4 +1,4 @@
-"""From prediction tables to the calibration of a model, and how it does on data that it has not seen.
+"""From prediction tables to the calibration of a model, with its results on unseen data.
 
 Every fold is calibrated on its own development predictions and measured on its test predictions. The model itself is
 calibrated on the development predictions of all folds together.
@@ -21,7 +21,7 @@ COVERAGE = 0.9
 
 @dataclass(frozen=True)
 class _Rows:
-    """Predictions of one or several folds as arrays, all of n rows."""
+    """Predictions of one or several folds as arrays with n rows."""
 
     utterance_ids: np.ndarray
     labels: np.ndarray
@@ -77,13 +77,14 @@ def calibrate(
         development: Development predictions of all folds and seeds (:data:`merflow.contracts.tables.PREDICTIONS`).
         test: Their test predictions.
         classes: Class order of the probabilities.
-        groups: Group of each utterance; one whose group is unknown is left out.
+        groups: Group of each utterance; utterances of an unknown group are left out.
         grouped_by: Column that forms the groups; empty for none.
         bins: Bins of the expected calibration error.
-        coverage: Share of conformal sets that shall hold the true class.
+        coverage: Share of conformal sets that should contain the true class.
 
     Raises:
-        EvaluationError: A fold has no development predictions, ``coverage`` is no share, or crepes is not installed.
+        EvaluationError: A fold has no development predictions, ``coverage`` is not between 0 and 1, or crepes is not
+            installed.
     """
     whole = _Rows.of(development, classes=classes, groups=groups)
     fitted = _Fitted.on(whole, coverage=coverage)
@@ -130,7 +131,7 @@ def by_fold(development: pd.DataFrame, test: pd.DataFrame) -> Iterator[tuple[pd.
 
 
 def _held_out(pairs: list[tuple[_Rows, _Rows]], *, coverage: float, bins: int) -> HeldOutCalibration:
-    """Return the figures of the test rows, each fold calibrated on its own development rows."""
+    """Return the figures of the test rows, with each fold calibrated on its own development rows."""
     after, sets = [], []
     for own, tested in pairs:
         fitted = _Fitted.on(own, coverage=coverage)

@@ -1,9 +1,9 @@
 """Smallest UA differences that a test set can show.
 
-A paired test at level alpha finds a true difference d with probability ``power`` where
-``d = (z(1 - alpha / 2) + z(power)) * SE`` and SE is the standard error of the difference. The bootstrap over dialogues
-gives the SE of the variants that were tested. For a test set that nobody has tested on yet, the SE follows from
-assumptions, which are stated beside the figure.
+A paired test at level alpha finds a true difference d with probability ``power`` where ``d = (z(1 - alpha / 2) +
+z(power)) * SE`` and SE is the standard error of the difference. The bootstrap over dialogues gives the SE of the
+variants that were tested. For a test set without results, the SE is derived from assumptions, which are stated next to
+the figure.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ POWER = 0.8
 # The usual four classes of IEMOCAP: angry, happy with excited, neutral, sad; 5,531 utterances in 151 dialogues.
 PLANNED_CLASSES = (1103, 1636, 1708, 1084)
 PLANNED_DIALOGUES = 151
-# Two variants worth comparing are right on mostly the same utterances. On this share exactly one of them is right.
+# Two variants worth comparing are mostly right on the same utterances. On this share, exactly one of them is right.
 PLANNED_DISAGREEMENT = 0.2
 # Correlation of these differences between two utterances of one dialogue.
 PLANNED_CORRELATION = 0.02
@@ -38,7 +38,7 @@ def planned_error(class_counts: Sequence[int], *, dialogues: int, disagreement: 
 
     Args:
         class_counts: Test utterances per class.
-        dialogues: Number of dialogues that hold them.
+        dialogues: Number of dialogues that contain them.
         disagreement: Share of utterances on which exactly one of the two variants is right. It is the variance of one
             utterance's difference if the variants are about equally good.
         correlation: Correlation of the differences within a dialogue.
@@ -52,7 +52,7 @@ def power_of(comparisons: Sequence[Comparison], *, utterances: int, dialogues: i
     """Compute the differences that this test set can show: per pair, for the median pair, and for all of IEMOCAP.
 
     ``detectable_ua`` is for one comparison at level alpha. ``detectable_ua_holm`` is for one among all pairs, at the
-    level that Holm's adjustment requires of the smallest p-value.
+    level that Holm's adjustment requires for the smallest p-value.
 
     Args:
         comparisons: All pairs.

@@ -42,7 +42,7 @@ class VariantPredictions(AlignedRows):
 
     @property
     def predicted(self) -> np.ndarray:
-        """``(n,)`` most likely class of each row; the first of equal ones."""
+        """``(n,)`` most likely class of each row; the first one in a tie."""
         most_likely: np.ndarray = self.probabilities.argmax(axis=1)
         return most_likely
 

@@ -1,7 +1,7 @@
-"""Figures beside a variant's honest ones, computed from predictions of their own. No test compares them.
+"""Figures shown next to a variant's honest ones, computed from separate predictions. No test compares them.
 
-``none_paper`` has the epochs with the highest test UA, and the bias of choosing them so. ``missing`` has the same
-models with a modality taken away, or with other transcripts than they were trained on.
+``none_paper`` is for the epochs with the highest test UA, and the bias of that choice. ``missing`` is for the same
+models with a modality removed, or with other transcripts than they were trained on.
 """
 
 from collections.abc import Mapping

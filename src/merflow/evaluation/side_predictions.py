@@ -1,4 +1,4 @@
-"""Tables of predictions beside the honest ones, of any task: other epochs, or a missing input; checked on entry."""
+"""Side tables of predictions, for any task: other epochs, or a missing input; checked on entry."""
 
 from collections.abc import Callable, Mapping
 from typing import TypeVar
@@ -23,7 +23,7 @@ def side_variants(table: pd.DataFrame | None, split: Split[Rows], *, honest: Map
         honest: Variants of the honest predictions.
 
     Raises:
-        EvaluationError: The table is malformed, or a variant was tested on other utterances than in ``honest``.
+        EvaluationError: The table is malformed, or a variant was tested on different utterances than in ``honest``.
     """
     if table is None or table.empty:
         return {}

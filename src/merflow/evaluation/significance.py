@@ -21,10 +21,11 @@ from scipy.special import chdtrc, ndtr, stdtrit
 
 from merflow.errors import EvaluationError
 
-# With at least this many discordant utterances, the normal approximation of McNemar's test is as good as the exact one.
+# With at least this many discordant utterances, the normal approximation in McNemar's test is as good as the exact
+# test.
 MCNEMAR_EXACT_BELOW = 25
 # Fewer dialogues give neither an interval nor a p-value. An interval from four covers the truth only four times in
-# five, and two that agree would make any difference look certain.
+# five, and two dialogues that agree would make any difference look certain.
 FEWEST_DIALOGUES = 5
 # Number of dialogues times resamples that are drawn at once: 32 MB.
 _BLOCK_CELLS = 4_000_000
@@ -71,7 +72,7 @@ def resampled_counts(counts: np.ndarray, *, samples: int, seed: int) -> np.ndarr
 def resampled_sums(values: np.ndarray, *, samples: int, seed: int) -> np.ndarray:
     """Draw B resamples of dialogues and sum their values: ``(..., B, K)`` from ``(..., G, K)``.
 
-    Leading axes are variants: each resample draws the same dialogues for all of them. Memory is bounded, whatever the
+    Leading axes are variants: each resample draws the same dialogues for all of them. Memory use is bounded for any
     number of dialogues.
     """
     *variants, groups, width = values.shape
@@ -87,7 +88,7 @@ def resampled_sums(values: np.ndarray, *, samples: int, seed: int) -> np.ndarray
 
 
 def enough_samples(samples: int, *, comparisons: int) -> int:
-    """Return at least 100 resamples per comparison, so that Holm's adjustment can leave a p-value significant.
+    """Return a number of at least 100 resamples per comparison, so that a p-value can be significant after adjustment.
 
     The smallest p-value of B resamples is ``2 / (B + 1)``, and the adjustment multiplies it by the number of
     comparisons.

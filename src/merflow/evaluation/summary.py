@@ -65,11 +65,11 @@ class PredictionTables:
 
 @dataclass(frozen=True)
 class TrainedVariant:
-    """Facts about a variant that its predictions do not hold.
+    """Facts about a variant that its predictions do not contain.
 
     Attributes:
         training: How it was trained.
-        published: The paper's own figures; empty where the paper reports none.
+        published: The paper's own figures; empty if the paper reports none.
         chosen: Chosen epochs by fold and seed.
     """
 
@@ -173,7 +173,7 @@ def reads_of(training: Training) -> Reads:
 
 @dataclass(frozen=True)
 class _Inputs:
-    """Everything that the figures of one variant are computed from."""
+    """The inputs for the figures of one variant."""
 
     variant: VariantPredictions
     resampled: np.ndarray

@@ -1,4 +1,4 @@
-"""Temperature scaling: one number that makes the probabilities of a trained model match how often it is right.
+"""Temperature scaling: one number that makes a model's probabilities match how often it is right.
 
 The temperature divides the logits (Guo et al. 2017, Sec. 4.2), here the logarithms of the probabilities, which differ
 from the logits by a constant per utterance. The most likely class stays the same.
@@ -12,7 +12,7 @@ from scipy.special import log_softmax, softmax
 
 from merflow.errors import EvaluationError
 
-# A model that is always right, or never, on a few utterances has no best temperature; these are the limits.
+# A model that is always or never right on a few utterances has no best temperature; these are the limits.
 LOWEST, HIGHEST = 0.05, 20.0
 _SMALLEST = np.finfo(np.float32).tiny
 

@@ -1,4 +1,4 @@
-"""Rows of prediction tables, whatever they predict: the checks on entry, and the tests that all variants share."""
+"""Rows of prediction tables for any task: the checks on entry, and the tests that all variants share."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -153,7 +153,7 @@ def facts_of(held_out: HeldOutData, tested: AlignedRows, *, dialogues: int, resa
 
 
 def benchmark_facts_of(held_out: HeldOutData) -> dict[str, Any]:
-    """Return the facts about the test data that the results of a benchmark of any task have besides, by name."""
+    """Return the further facts about the test data in a benchmark's results, by name."""
     return {
         "synthetic": held_out.synthetic,
         "published_corpus": held_out.published_corpus,
@@ -164,7 +164,7 @@ def benchmark_facts_of(held_out: HeldOutData) -> dict[str, Any]:
 
 
 def row_name(rows: pd.DataFrame) -> str:
-    """Return the place of the first row, for an error."""
+    """Return a description of the first row, for an error message."""
     row = rows.iloc[0]
     return f"{row['model']}:{row['preset']} fold {row['fold']} seed {row['seed']} utterance {row['utterance_id']}"
 

@@ -15,7 +15,7 @@ from merflow.evaluation.metrics import unweighted_accuracy_of
 from merflow.evaluation.predictions import VariantPredictions
 from merflow.evaluation.significance import FEWEST_DIALOGUES, dialogue_counts, percentile_interval, resampled_counts
 
-# An interval needs at least this share of resamples that hold every class in both settings.
+# An interval needs at least this share of resamples with every class in both settings.
 _WHOLE_SHARE = 0.5
 
 
@@ -29,7 +29,7 @@ def text_leak(
     samples: int,
     seed: int,
 ) -> TextLeak | None:
-    """Compute the gap between scripted and improvised utterances, and the leak of TF-IDF; None without either.
+    """Compute the gap between scripted and improvised utterances, and the leak of TF-IDF; None if there is neither.
 
     Args:
         variants: Variants by name.
@@ -52,7 +52,7 @@ def text_leak(
 
 
 def _scripted(utterances: pd.DataFrame) -> "pd.Series[bool] | None":
-    """Return True for scripted and False for improvised utterances, by id; None where one of them is not tested."""
+    """Return True for scripted and False for improvised utterances, by id; None if one of them is not tested."""
     if "scripted" not in utterances:
         return None
     known = utterances.set_index("utterance_id")["scripted"].dropna().astype(bool)

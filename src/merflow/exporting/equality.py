@@ -1,4 +1,4 @@
-"""An exported model against the PyTorch model that it was made from, clip by clip."""
+"""The comparison of an exported model with its PyTorch model, clip by clip."""
 
 from collections.abc import Callable, Sequence
 
@@ -32,11 +32,11 @@ def compared(
         exported: The exported model.
         ensemble: The PyTorch model.
         clips: Clips with what the model reads.
-        words: The input ``words``; None if the model reads none.
+        words: The input ``words``; None if the model does not read words.
         done: Called after each clip with its number and the number of clips.
 
     Raises:
-        ExportError: No clip is long enough, or a difference is above :data:`TOLERANCE` or no number.
+        ExportError: No clip is long enough, or a difference is above :data:`TOLERANCE` or not a number.
     """
     differences = []
     for number, clip in enumerate(clips, start=1):

@@ -1,4 +1,4 @@
-"""The example beside an exported model, which needs onnxruntime and numpy alone."""
+"""The example next to an exported model, which needs only onnxruntime and NumPy."""
 
 import shutil
 from importlib.resources import files
@@ -14,9 +14,9 @@ _TEMPLATE = "predict.py.j2"
 
 
 def write_example(folder: Path, *, inputs: tuple[str, ...], words: WordsInput | None, scores: bool) -> None:
-    """Write ``predict.py`` for a model of emotions or scores with these inputs.
+    """Write ``predict.py`` for an emotion or score model with these inputs.
 
-    ``words.py`` is written beside it if the model reads words.
+    ``words.py`` is written next to it if the model reads words.
     """
     environment = Environment(trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False)
     template = environment.from_string((files("merflow.exporting") / _TEMPLATE).read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""A trained model as one module from a clip's inputs to its answer: front ends, encoders, heads, calibration.
+"""A trained model as one module from a clip's inputs to the answer: front ends, encoders, heads, calibration.
 
 It takes one clip, and computes what :class:`merflow.inference.ensemble.Ensemble` does for it.
 
@@ -39,7 +39,7 @@ class ClipGraph(nn.Module):
         ensemble: The trained models; their front ends and encoders are supported (``exporting.limits``).
 
     Attributes:
-        inputs: Names of the inputs, in order: ``samples`` ``(n,)`` float32, and ``words`` as ``words`` makes them.
+        inputs: Names of the inputs, in order: ``samples`` ``(n,)`` float32, and ``words`` as computed by ``words``.
         words: The input ``words``; None if the models read none.
     """
 
@@ -81,7 +81,7 @@ class ClipGraph(nn.Module):
 
 
 class _Member(nn.Module):
-    """One trained model with its own statistics, and its own encoders where they learned."""
+    """One trained model with its own statistics, and its own encoders if they were fine-tuned."""
 
     def __init__(self, member: TrainedModel, words: WordsInput | None) -> None:
         super().__init__()
@@ -118,14 +118,14 @@ class _Member(nn.Module):
         return predicted_of(output, self._task)[0]
 
     def _scaled(self, role: str, values: Tensor, present: Tensor) -> Tensor:
-        """Return features standardized, zeros where nothing is present."""
+        """Return standardized features, with zeros where nothing is present."""
         if hasattr(self, f"{role}_mean"):
             values = (values - self.get_buffer(f"{role}_mean")) / self.get_buffer(f"{role}_deviation")
         return torch.where(_over(present, values), values, 0.0)
 
 
 def learning_roles(member: TrainedModel) -> Sequence[Role]:
-    """Return the roles whose encoders learned with a model."""
+    """Return the roles whose encoders were fine-tuned with a model."""
     return tuple(member.model.encoders.parts) if isinstance(member.model, EncodedModel) else ()
 
 
@@ -160,7 +160,7 @@ def _stored(values: Tensor, real: Tensor, stream: Stream) -> tuple[Tensor, Tenso
 
 
 def _pooled(values: Tensor, real: Tensor, stream: Stream) -> tuple[Tensor, Tensor]:
-    """Return the mean over the real steps as one of K turns, of which the others are unknown; or all, if not pooled."""
+    """Return the mean over the real steps as one of K turns, the others unknown; or all steps, if not pooled."""
     if not stream.pooled:
         return values, real
     mean = values.sum(dim=0, keepdim=True) / real.sum(dim=0, keepdim=True).clamp(min=1)
@@ -170,6 +170,6 @@ def _pooled(values: Tensor, real: Tensor, stream: Stream) -> tuple[Tensor, Tenso
 
 
 def _over(mask: Tensor, values: Tensor) -> Tensor:
-    """Return a mask with as many axes as the values that it shall be applied to."""
+    """Return a mask with as many axes as the values that it applies to."""
     shape: Any = (*mask.shape, *[1] * (values.dim() - mask.dim()))
     return mask.reshape(shape)

@@ -19,7 +19,7 @@ def check_exportable(ensemble: Ensemble, *, name: str) -> None:
         name: Its name, for the error.
 
     Raises:
-        ExportError: It cannot be; the error names every reason.
+        ExportError: It cannot be exported; the error names every reason.
     """
     member = ensemble.members[0]
     reasons = reasons_against(member.encoders.specs, streams=member.encoders.streams)
@@ -31,13 +31,13 @@ def check_exportable(ensemble: Ensemble, *, name: str) -> None:
 
 
 def reasons_against(specs: Mapping[Role, EncoderSpec], *, streams: Sequence[Stream]) -> list[str]:
-    """Return why a model with these encoders cannot be exported; empty if it can be."""
+    """Return the reasons why a model with these encoders cannot be exported; empty if it can be."""
     reasons = [reason for role, spec in specs.items() if (reason := _reason(role, spec, streams))]
     return list(dict.fromkeys(reasons))
 
 
 def remarks_on(ensemble: Ensemble) -> tuple[str, ...]:
-    """Return what the exported model does not do that the model does."""
+    """Return remarks about what the exported model, unlike the model, does not do."""
     reach = ensemble.reach
     if not reach:
         return ()

@@ -1,7 +1,7 @@
 """The lite speech front end as tensor operations, for ONNX: equal to :mod:`merflow.features.encoders.lite` in float64.
 
-There is no fast Fourier transform here but products with its matrix, and no step whose result has a size that depends
-on the sound. So the graph has few kinds of operators, all of which ONNX Runtime computes in float64.
+It uses products with the Fourier matrix instead of a fast Fourier transform, and no step whose output size depends on
+the values. So the graph has few kinds of operators, all of which ONNX Runtime computes in float64.
 
 Shapes: n samples at 16 kHz, at least 400; T steps, F bins of the spectrum, B mel bands, M measurements, D = 5 M
 columns.
@@ -118,7 +118,7 @@ def _floored(logs: Tensor) -> Tensor:
 
 
 def _crossings(waves: Tensor) -> Tensor:
-    """Return the share of neighbouring samples of unlike sign ``(T,)``; a negative zero counts as negative."""
+    """Return the share of neighbouring samples with opposite signs ``(T,)``; a negative zero counts as negative."""
     negative = torch.where(waves == 0, 1 / waves, waves) < 0
     return (negative[:, 1:] != negative[:, :-1]).double().mean(dim=1)
 

@@ -19,12 +19,12 @@ from merflow.errors import ExportError
 from merflow.exporting.graph import SAMPLES, WORDS, ClipGraph
 from merflow.exporting.speech_fronts import SHORTEST
 
-_FEWEST_WORDS = 2  # padding included; PyTorch's exporter takes a length of 1 for a constant
+_FEWEST_WORDS = 2  # including padding; PyTorch's exporter treats a length of 1 as a constant
 _SECONDS = 31  # of the example, for the same reason: two windows of Whisper
 _SENTENCE = "one two three four five six seven"
 _NEEDED = ("onnx", "onnxscript", "onnxruntime")
 _LOGGERS = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")
-_ONE_FILE_BYTES = 1_900_000_000  # of weights; Protocol Buffers end at 2 GiB
+_ONE_FILE_BYTES = 1_900_000_000  # of weights; Protocol Buffers are limited to 2 GiB
 
 
 def require_onnx() -> None:
@@ -41,7 +41,7 @@ def require_onnx() -> None:
 
 
 def write_graph(graph: ClipGraph, path: Path, *, facts: ExportedModel) -> None:
-    """Write a graph with its weights; weights of more than 1.9 GB go to a file beside it.
+    """Write a graph with its weights; weights of more than 1.9 GB go to a file next to it.
 
     Args:
         graph: The graph.
@@ -64,12 +64,12 @@ def write_graph(graph: ClipGraph, path: Path, *, facts: ExportedModel) -> None:
                 _example(graph),
                 dynamic_shapes=(shapes,),
                 strict=False,
-                prefer_deferred_runtime_asserts_over_guards=True,  # guards on lengths that hold for any are not proven
+                prefer_deferred_runtime_asserts_over_guards=True,  # guards that hold for all lengths are not proven
             )
             program: Any = torch.onnx.export(
                 exported, input_names=list(graph.inputs), output_names=list(facts.outputs), dynamo=True, verbose=False
             )
-    except Exception as error:  # whatever an operator without a translation leads to
+    except Exception as error:  # operators without a translation cause various errors
         reason = _reason(error)
         raise ExportError(
             f"PyTorch {torch.__version__} cannot export {facts.name} to ONNX: {reason}; report it with the preset"
@@ -102,7 +102,7 @@ class OnnxModel:
 
 
 def _example(graph: ClipGraph) -> tuple[Tensor, ...]:
-    """Return inputs of a usual size."""
+    """Return inputs of a typical size."""
     samples = torch.randn(_SECONDS * RATE_HZ, generator=torch.Generator().manual_seed(0)) / 10
     given = {SAMPLES: samples}
     if graph.words is not None:
@@ -111,7 +111,7 @@ def _example(graph: ClipGraph) -> tuple[Tensor, ...]:
 
 
 def _reason(error: BaseException) -> str:
-    """Return the first line of what began it."""
+    """Return the first line of the original error."""
     while error.__cause__ is not None:
         error = error.__cause__
     return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -1,6 +1,6 @@
-"""Samples of a recording to the steps of its speech encoder.
+"""Front ends from the samples of a recording to the steps of its speech encoder.
 
-Every front takes one recording, and computes what the encoder of the same name does.
+Each front end takes one recording, and computes the same as the encoder of that name.
 
 Shapes: n samples at 16 kHz; T steps, L layers, D width; V windows of 30 s, M mel bands.
 """
@@ -33,7 +33,7 @@ class SpeechFront(nn.Module):
     Args:
         spec: The encoder.
         stream: The stream that reads it.
-        network: Its fine-tuned weights; None for those as published.
+        network: Its fine-tuned weights; None for the published ones.
     """
 
     def __init__(self, spec: EncoderSpec, stream: Stream, *, network: Network | None) -> None:
@@ -90,7 +90,7 @@ def voice_start(samples: Tensor) -> Tensor:
     run = padded[:count]
     for shift in range(1, clips.BLOCKS_ON):
         run = run & padded[shift : shift + count]
-    first = torch.argmax(run.to(torch.int32), dim=0, keepdim=True)  # 0 where there is no run
+    first = torch.argmax(run.to(torch.int32), dim=0, keepdim=True)  # 0 if there is no run
     return (first - clips.ONSET_BLOCKS).clamp(min=0) * clips.BLOCK
 
 

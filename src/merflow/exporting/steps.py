@@ -1,4 +1,4 @@
-"""Frames, percentiles and spectra as tensor operations that ONNX knows.
+"""Frames, percentiles and spectra as tensor operations that ONNX supports.
 
 Shapes: n samples, T steps, w samples of a frame, F bins of a spectrum.
 """
@@ -18,8 +18,8 @@ def constant(values: np.ndarray) -> Tensor:
 def exact(value: float) -> Tensor:
     """Return a number as ``(1,)`` float64.
 
-    A plain number would be rounded to float32 on its way into the graph, and PyTorch's optimizer of graphs takes one
-    below 1e-8 for zero.
+    A plain number would be rounded to float32 on its way into the graph, and PyTorch's graph optimizer treats numbers
+    below 1e-8 as zero.
     """
     return torch.tensor([value], dtype=torch.float64)
 

@@ -1,4 +1,4 @@
-"""The input ``words`` to the steps of a text encoder.
+"""Front ends from the input ``words`` to the steps of a text encoder.
 
 Shapes: T words or tokens, L layers, D width.
 """
@@ -12,16 +12,16 @@ from merflow.exporting.steps import constant
 from merflow.features.encoders.huggingface.networks import Network, build_network
 from merflow.features.encoders.lite.hashed_words import VIEWS
 
-_FEWEST_STEPS = 64  # padding included: models that read a fixed number of words cut, and never pad
+_FEWEST_STEPS = 64  # including padding: models that read a fixed number of words then only cut, and never pad
 
 
 class TextFront(nn.Module):
-    """Words ``(T, 3, D)`` or tokens ``(T,)`` -> features ``(T + 64, ...)`` of a stream, with padding behind them.
+    """Words ``(T, 3, D)`` or tokens ``(T,)`` -> features ``(T + 64, ...)`` of a stream, padded at the end.
 
     Args:
         spec: The encoder.
-        network: Its fine-tuned weights; None for those as published.
-        padding: Token of padding; None if the input is words.
+        network: Its fine-tuned weights; None for the published ones.
+        padding: Padding token; None if the input is words.
     """
 
     def __init__(self, spec: EncoderSpec, *, network: Network | None, padding: int | None) -> None:
@@ -59,6 +59,6 @@ class Tokens(nn.Module):
         self.network = build_network(spec) if network is None else network
 
     def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the features and their mask ``(T,)``; padding comes alone, for a text without words."""
+        """Return the features and their mask ``(T,)``; a text without words is only padding."""
         states: Tensor = self.network(tokens[None], torch.full((1,), tokens.shape[0]))
         return states[0].float(), tokens != self._padding

@@ -43,9 +43,10 @@ class WhisperBands(nn.Module):
         return ((torch.maximum(logs, loudest - _RANGE) + _SHIFT) / _SCALE).transpose(1, 2).float()
 
     def _windows(self, samples: Tensor) -> Tensor:
-        """Return ``(V, N)`` float64 with silence behind the last sample."""
+        """Return ``(V, N)`` float64, padded with silence after the last sample."""
         count = samples.shape[0]
-        # One window and many are one graph only if their number is unknown to PyTorch's exporter, as it is here.
+        # One graph can take any number of windows only if PyTorch's exporter does not know their number, as is the case
+        # here.
         starts = torch.nonzero(torch.arange(count) % self._window == 0)
         place = starts + torch.arange(self._window)
         return torch.where(place < count, samples.double()[place.clamp(max=count - 1)], 0.0)

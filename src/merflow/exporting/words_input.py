@@ -1,4 +1,4 @@
-"""The input ``words`` of an exported model: the file that makes it of a text, and the facts that this file needs."""
+"""The input ``words`` of an exported model: the file that computes it from a text, and the facts for that file."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -22,7 +22,7 @@ _FILES: Mapping[WordsKind, ModuleType] = {
     "word-pieces": word_pieces,
     "byte-pairs": byte_pairs,
 }
-# Model, normalizer and pre-tokenizer, in the words of Hugging Face's tokenizers.
+# Model, normalizer and pre-tokenizer, as named by Hugging Face's tokenizers.
 _WORD_PIECES = ("WordPiece", "BertNormalizer", "BertPreTokenizer")
 _BYTE_PAIRS = ("BPE", None, "ByteLevel")
 
@@ -36,10 +36,10 @@ class WordsInput:
 
     Attributes:
         kind: Kind of the input.
-        facts: What the file needs to know, as JSON.
+        facts: Facts for the file, as JSON.
 
     Raises:
-        ExportError: The encoder's tokenizer is of another kind.
+        ExportError: The encoder's tokenizer is not supported.
     """
 
     def __init__(self, spec: EncoderSpec, stream: Stream) -> None:
@@ -56,11 +56,11 @@ class WordsInput:
 
     @property
     def source(self) -> Path:
-        """The file, which needs no other module than NumPy."""
+        """The file, which needs no module other than NumPy."""
         return Path(str(_FILES[self.kind].__file__))
 
     def array(self, text: str) -> np.ndarray:
-        """Return the input, with what the file itself computes."""
+        """Return the input, as computed by the file itself."""
         words_of: Callable[[str, Mapping[str, Any]], np.ndarray] = _FILES[self.kind].words_of
         return words_of(text, self.facts)
 
@@ -91,7 +91,7 @@ def _tokens(described: Mapping[str, Any], *, label: str) -> tuple[WordsKind, dic
 
 
 def _ends(processor: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the tokens at both ends of a text as ``first`` and ``last``; nothing if there is not one at each end."""
+    """Return the tokens at both ends of a text as ``first`` and ``last``; nothing unless there is one at each end."""
     if processor.get("type") in ("RobertaProcessing", "BertProcessing"):
         return {"first": int(processor["cls"][1]), "last": int(processor["sep"][1])}
     single = processor.get("single", [])

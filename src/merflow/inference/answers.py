@@ -1,4 +1,4 @@
-"""From the outputs of an ensemble to its answers: calibrated probabilities and conformal sets, or scores and intervals.
+"""From an ensemble's outputs to its answers: calibrated probabilities and conformal sets, or scores and intervals.
 
 The task decides which of the two kinds of answers an ensemble gives.
 
@@ -27,8 +27,8 @@ class Answer:
 
     Attributes:
         clip_id: Name of the clip.
-        abstained: True if the model is not sure; without a calibration it is True throughout.
-        distances: Distance from the training data by role, where it is known.
+        abstained: True if the model is not sure; without calibration, always True.
+        distances: Distance from the training data by role, if it is known.
     """
 
     clip_id: str
@@ -55,13 +55,13 @@ class Prediction(Answer):
 class ScorePrediction(Answer):
     """The scores that a clip may have.
 
-    The model abstains if the interval holds the middle of the scale: then it is not sure of the side, negative or
-    positive, low or high.
+    The model abstains if the interval contains the middle of the scale, because it is then not sure of the side:
+    negative or positive, low or high.
 
     Attributes:
-        score: The score as the models give it; it may lie a little beyond the scale, as in training.
-        low: Lower end of the conformal interval, which is inside the scale; None without a calibration.
-        high: Its upper end; None likewise.
+        score: The score as predicted by the models; it may lie slightly outside the scale, as in training.
+        low: Lower end of the conformal interval, within the scale; None without calibration.
+        high: Upper end of the interval; None without calibration.
     """
 
     score: float
@@ -71,7 +71,7 @@ class ScorePrediction(Answer):
 
 @dataclass(frozen=True)
 class EmotionAnswers:
-    """The answers of models of emotions.
+    """The answers of emotion models.
 
     Attributes:
         classes: Emotion classes in the order of the probabilities.
@@ -82,15 +82,15 @@ class EmotionAnswers:
     calibration: Calibration | None
 
     def calibrated(self, raw: np.ndarray) -> np.ndarray:
-        """Return calibrated probabilities ``(N, C)`` float64; the same without calibration."""
+        """Return calibrated probabilities ``(N, C)`` float64; without calibration, the given ones."""
         return raw.astype(np.float64) if self.calibration is None else scaled(raw, self.calibration.temperature)
 
     def sets(self, calibrated: np.ndarray, *, groups: Sequence[str | None]) -> np.ndarray:
-        """Return ``(N, C)`` bool: True for the classes in each clip's conformal set; no sets without calibration.
+        """Return ``(N, C)`` bool: True for the classes in each clip's conformal set; all False without calibration.
 
         Args:
             calibrated: Calibrated probabilities.
-            groups: Group of each clip, such as the speaker's gender; None where it is unknown.
+            groups: Group of each clip, such as the speaker's gender; None if it is unknown.
         """
         if self.calibration is None:
             return np.zeros(calibrated.shape, dtype=bool)
@@ -110,7 +110,7 @@ class EmotionAnswers:
             clips: The clips.
             raw: The models' mean probabilities ``(N, C)``.
             groups: As :meth:`sets`.
-            far: Distances of each clip from the training data.
+            far: Each clip's distances from the training data.
         """
         probabilities = self.calibrated(raw)
         possible = self.sets(probabilities, groups=groups)
@@ -129,7 +129,7 @@ class EmotionAnswers:
 
 @dataclass(frozen=True)
 class ScoreAnswers:
-    """The answers of models of scores.
+    """The answers of score models.
 
     Attributes:
         task: The scale.
@@ -140,7 +140,7 @@ class ScoreAnswers:
     calibration: ScoreCalibration | None
 
     def calibrated(self, raw: np.ndarray) -> np.ndarray:
-        """Return the scores ``(N, 1)`` float64 as they are: a calibration adds intervals and moves no score."""
+        """Return the scores ``(N, 1)`` float64 unchanged: calibration only adds intervals."""
         return raw.astype(np.float64)
 
     def intervals(self, raw: np.ndarray, *, groups: Sequence[str | None]) -> np.ndarray:
@@ -148,14 +148,14 @@ class ScoreAnswers:
 
         Args:
             raw: Scores ``(N, 1)``.
-            groups: Group of each clip, such as the speaker's gender; None where it is unknown.
+            groups: Group of each clip, such as the speaker's gender; None if it is unknown.
         """
         if self.calibration is None:
             return np.full((len(raw), 2), np.nan)
         return intervals(raw[:, 0], groups=groups, half_widths=self.calibration.half_widths, task=self.task)
 
     def abstained(self, found: np.ndarray) -> np.ndarray:
-        """Return ``(N,)`` bool: True where the side of the scale is open, as it is without an interval."""
+        """Return ``(N,)`` bool: True if the side of the scale is not clear, or if there is no interval."""
         return np.asarray(np.isnan(found).any(axis=1) | holds_middle(found, self.task))
 
     def of(
@@ -185,10 +185,10 @@ class ScoreAnswers:
 
 
 def answers_of(task: Task, calibration: AnyCalibration | None) -> EmotionAnswers | ScoreAnswers:
-    """Return the answers of models of a task.
+    """Return the kind of answers for a task.
 
     Raises:
-        ModelError: The calibration is of another task.
+        ModelError: The calibration is for another task.
     """
     if isinstance(task, Classification) and isinstance(calibration, Calibration | None):
         return EmotionAnswers(task.classes, calibration)

@@ -1,13 +1,13 @@
-"""Clips as rows of a table, and predictions as one: the form in which a registered model is called.
+"""Clips and predictions as tables: the interface of a registered model.
 
-Every column may be missing, and every value, as long as a row has an input that the model reads.
+Every column and every value is optional, as long as each row has an input that the model reads.
 
 - ``audio``: path of a recording, its bytes (WAV, FLAC), or these bytes as ``data:audio/wav;base64,...``.
 - ``video``: path of a video file of this clip alone.
 - ``text``: the words.
-- ``gender``: the speaker's, as the training corpus writes it. It chooses the threshold of the conformal set,
-  or the width of the interval.
-- ``dialogue``: name of a dialogue; its rows are the turns in order, which models of dialogue context read.
+- ``gender``: the speaker's gender, written as in the training corpus. It selects the threshold of the conformal set or
+  the width of the interval.
+- ``dialogue``: name of a dialogue; its rows are the turns in order, for models with dialogue context.
 """
 
 import base64
@@ -38,19 +38,19 @@ def probability_column(name: str) -> str:
 
 
 def predict_table(model: Ensemble, table: pd.DataFrame, *, calibrated: bool = True) -> pd.DataFrame:
-    """Return one row per clip, and True in it if the model abstains.
+    """Return one row per clip, with the answer and whether the model abstains.
 
-    A model of emotions gives the emotion, the probability of every class and the conformal set; a model of scores gives
+    An emotion model gives the emotion, the probability of every class and the conformal set; a score model gives
     the score and the ends of its conformal interval.
 
     Args:
         model: The model.
-        table: Clips with some of :data:`COLUMNS`; other columns are ignored.
-        calibrated: False to return the probabilities before temperature scaling; sets are made after it all the same.
+        table: Clips with any of :data:`COLUMNS`; other columns are ignored.
+        calibrated: False to return the probabilities before temperature scaling; sets are still computed after it.
             Scores are the same either way.
 
     Raises:
-        FeatureError: There is no row, or a row has no input that the model reads, or one that cannot be read.
+        FeatureError: There is no row, or a row has no input that the model reads, or an unreadable one.
     """
     raw = model.raw(clips_of(table, reach=model.reach))
     groups, answers = _texts(table, "gender"), model.answers
@@ -107,7 +107,7 @@ def clips_of(table: pd.DataFrame, *, reach: int) -> list[Clip]:
 
 
 def _column(table: pd.DataFrame, name: str) -> list[Any]:
-    """Return a column's values; None for those that are missing or empty."""
+    """Return a column's values; None for missing or empty ones."""
     if name not in table.columns:
         return [None] * len(table)
     return [None if _is_missing(value) else value for value in table[name].tolist()]

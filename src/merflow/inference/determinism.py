@@ -1,6 +1,6 @@
 """Reproducible training: the same seed gives the same weights, bit-identical on a CPU.
 
-On a GPU, results are as reproducible as its kernels allow.
+On a GPU, results are as reproducible as the kernels allow.
 """
 
 import os
@@ -13,9 +13,9 @@ import torch.utils.deterministic
 
 
 def seed_epoch(seed: int, *, epoch: int, rank: int = 0) -> None:
-    """Seed torch for one epoch, counted from 1; 0 stands for the initialization of the model.
+    """Seed torch for one epoch, counted from 1; 0 means the initialization of the model.
 
-    Each epoch starts from a seed of its own, so that a resumed fold needs no generator state. Processes that share a
+    Each epoch starts from its own seed, so that a resumed fold needs no generator state. Processes that share a
     batch draw different numbers; otherwise dropout would mask the same positions in all shares.
     """
     state = np.random.SeedSequence([seed, epoch, rank] if rank else [seed, epoch]).generate_state(1, np.uint64)
@@ -28,8 +28,8 @@ def deterministic(*, threads: int) -> Iterator[None]:
 
     Sums depend on the number of threads, so identical results need the same number. On CUDA, cuBLAS reads its workspace
     setting when the first kernel starts; it is set here unless the user has set it. Torch's deterministic mode also
-    fills every new tensor with NaN, to expose kernels that read uninitialized memory. None here does, so that is off.
-    ``torch.use_deterministic_algorithms`` would also load the compiler, which takes more than a second.
+    fills every new tensor with NaN, to expose kernels that read uninitialized memory. No kernel here does, so that is
+    off. ``torch.use_deterministic_algorithms`` would also load the compiler, which takes more than a second.
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     threads_before = torch.get_num_threads()

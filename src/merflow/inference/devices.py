@@ -28,7 +28,7 @@ def device_of(params: TrainingParams) -> torch.device:
 
 
 def gpus(params: TrainingParams) -> list[str]:
-    """Return one entry per fold that can train at a time: its GPUs, as ``CUDA_VISIBLE_DEVICES`` lists them.
+    """Return one entry per fold that can train at the same time: its GPUs, as listed in ``CUDA_VISIBLE_DEVICES``.
 
     The list is empty if folds train on the CPU.
 
@@ -51,7 +51,8 @@ def gpus(params: TrainingParams) -> list[str]:
 def processes_at_once(params: TrainingParams, *, wanted: int) -> int:
     """Return the number of folds or trials that this machine trains at the same time.
 
-    It changes no result. Each fold has ``training.threads`` cores and 2 GiB of memory for itself; two share a GPU.
+    The number does not affect results. Each fold gets ``training.threads`` cores and 2 GiB of memory; two folds share a
+    GPU.
 
     Args:
         params: Training parameters.

@@ -1,7 +1,7 @@
 """A model behind its encoders: one module that is called on raw batches, and its file in the model folder.
 
-``encoders.safetensors`` beside ``model.safetensors`` holds the encoders' parameters that learned, and no others. The
-record names the encoders, with their revisions, from which all other parameters come.
+``encoders.safetensors`` next to ``model.safetensors`` contains only the encoders' fine-tuned parameters. All other
+parameters come from the encoders that the record names, with their revisions.
 """
 
 import json
@@ -25,7 +25,7 @@ from merflow.models import MODELS
 from merflow.models.folder import load_model, load_weights, save_weights
 
 ENCODERS = "encoders.safetensors"
-_LEARNING = "learning"  # key of the file's metadata: role -> part of its encoder that learned
+_LEARNING = "learning"  # key of the file's metadata: role -> fine-tuned part of its encoder
 
 
 class EncodedModel(nn.Module):
@@ -49,7 +49,7 @@ class EncodedModel(nn.Module):
         return output
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
-        """Return the parameters that learn by group: ``model`` and ``encoders``, each with its own learning rate."""
+        """Return the trainable parameters by group: ``model`` and ``encoders``, each with its own learning rate."""
         return {
             "model": [value for value in self.model.parameters() if value.requires_grad],
             "encoders": list(self.encoders.learning.values()),
@@ -57,11 +57,11 @@ class EncodedModel(nn.Module):
 
 
 class EncodedSource:
-    """Raw batches, encoded without gradients by encoders that have learned: a ``BatchSource`` for the model alone.
+    """Raw batches, encoded without gradients by fine-tuned encoders: a ``BatchSource`` for the model without encoders.
 
     Args:
         source: The inputs of the encoders.
-        encoders: The encoders, on the device on which the batches will be.
+        encoders: The encoders, on the device where the batches will be.
     """
 
     def __init__(self, source: RawDataset, encoders: EncodersInGraph) -> None:
@@ -95,7 +95,7 @@ class EncodedSource:
 
 
 def save_encoders(folder: Path, encoders: EncodersInGraph, *, record: FoldRecord) -> None:
-    """Write the encoders' parameters that learned into a model folder, atomically.
+    """Write the encoders' fine-tuned parameters into a model folder, atomically.
 
     Raises:
         OutputError: The folder cannot be written.
@@ -106,16 +106,16 @@ def save_encoders(folder: Path, encoders: EncodersInGraph, *, record: FoldRecord
 
 
 def has_encoders(folder: Path) -> bool:
-    """Return True if encoders of a model folder learned with the model, so that it is called on raw batches."""
+    """Return True if a model folder has fine-tuned encoders, so that the model is called on raw batches."""
     return (folder / ENCODERS).is_file()
 
 
 def load_encoded(folder: Path, *, standardizer: Standardizer | None, profile: Profile) -> EncodedModel:
-    """Load a model with its fine-tuned encoders, in evaluation mode on the CPU; weights are bit-equal to those saved.
+    """Load a model with its fine-tuned encoders, in evaluation mode on the CPU; weights equal the saved bits.
 
     Args:
         folder: A model folder with ``encoders.safetensors``.
-        standardizer: The statistics that it was trained with; None if it reads features as they are.
+        standardizer: The statistics that it was trained with; None if it reads unstandardized features.
         profile: The encoders that its record names, located (``features.encoders.huggingface.checkpoints.relocated``).
 
     Raises:

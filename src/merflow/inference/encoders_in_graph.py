@@ -5,7 +5,7 @@ always see the whole batch. If there are several slices, each stores only its in
 the backward pass; the gradients equal those of a single pass over the batch.
 
 In training mode the encoders have the dropout, layer drop and masking that their configs set, unless the recipe's
-``encoder_mode`` is ``evaluation``. In evaluation mode they compute as they do in extraction.
+``encoder_mode`` is ``evaluation``. In evaluation mode they compute the same as in extraction.
 
 Shapes: U units, E entries, N utterances, K turns, T steps, L layers, D width.
 """
@@ -33,7 +33,7 @@ class EncodersInGraph(nn.Module):
         profile: The encoders by role; located (``features.encoders.huggingface.checkpoints``).
         learning: Role -> the part of its encoder that learns. These roles are encoded here, and all others are stored.
             Roles that the model does not read are ignored.
-        standardizer: The statistics that the model is trained with; None to leave features as they are.
+        standardizer: The statistics that the model is trained with; None to leave features unchanged.
         mode: The recipe's ``encoder_mode``; ``evaluation`` keeps the encoders in evaluation mode while a model trains.
 
     Attributes:
@@ -79,7 +79,7 @@ class EncodersInGraph(nn.Module):
         return dict(self._learning)
 
     def train(self, mode: bool = True) -> "EncodersInGraph":
-        """Follow the model's mode, unless the encoders are to stay in evaluation mode."""
+        """Follow the model's mode, unless the encoders must stay in evaluation mode."""
         return super().train(mode and self._trains)
 
     def forward(self, raw: RawBatch) -> Batch:

@@ -1,7 +1,6 @@
 """Trained models that predict together: emotions or scores of clips, with conformal sets or intervals.
 
-Loading them takes none of the code that trains. :mod:`merflow.inference.answers` makes answers of their outputs, as
-the task asks for.
+Loading them needs no training code. :mod:`merflow.inference.answers` turns their outputs into the task's answers.
 
 Shapes: N clips, C outputs: one per class, or the score.
 """
@@ -28,13 +27,13 @@ from merflow.inference.training_range import distances
 
 @dataclass(frozen=True, eq=False)
 class Ensemble:
-    """Models of one variant, or a single one; its probabilities or scores are the mean of theirs.
+    """One or more models of a variant; the ensemble's probabilities or scores are the mean of theirs.
 
     Attributes:
         members: The models.
         calibration: The calibration of their task; None if it is unknown.
         device: Device of the models: ``cpu``, ``cuda`` or ``auto``.
-        shared: The encoders that the models read together.
+        shared: The encoders that the models share.
     """
 
     members: tuple[TrainedModel, ...]
@@ -54,10 +53,10 @@ class Ensemble:
 
     @property
     def answers(self) -> EmotionAnswers | ScoreAnswers:
-        """The kind of answers that the task asks for.
+        """The kind of answers for the task.
 
         Raises:
-            ModelError: The calibration is of another task.
+            ModelError: The calibration is for another task.
         """
         return answers_of(self.task, self.calibration)
 
@@ -90,7 +89,7 @@ class Ensemble:
         return np.concatenate([raw for raw, _ in self._by_batch(clips, refused)])
 
     def calibrated(self, raw: np.ndarray) -> np.ndarray:
-        """Return calibrated outputs ``(N, C)`` float64 for those of :meth:`raw`; the same without calibration."""
+        """Return calibrated outputs ``(N, C)`` float64 for those of :meth:`raw`; unchanged without calibration."""
         return self.answers.calibrated(raw)
 
     def predict(
@@ -104,7 +103,7 @@ class Ensemble:
 
         Args:
             clips: As :meth:`raw`.
-            groups: Group of each clip, such as the speaker's gender; None where it is unknown, or for all.
+            groups: Group of each clip, such as the speaker's gender; None if it is unknown, or for all clips.
             refused: As :meth:`raw`.
         """
         batches = list(self._by_batch(clips, refused))
@@ -127,7 +126,7 @@ class Ensemble:
     def _of_batch(
         self, clips: Sequence[Clip], refused: Callable[[RefusedInput], None] | None
     ) -> tuple[np.ndarray, list[dict[Role, float]]]:
-        """Return the members' mean outputs for one batch, and each clip's distances from the first one's data.
+        """Return the members' mean outputs for one batch, and each clip's distances from the first one's training data.
 
         Encoders that the members share run once.
         """
@@ -173,8 +172,8 @@ def load_ensemble(
         device: ``cpu``, ``cuda``, or ``auto`` for a GPU if there is one.
 
     Raises:
-        ModelError: A file is missing or damaged, the models have different tasks or classes, the calibration is of
-            another task, or an encoder's folder holds other files than in training.
+        ModelError: A file is missing or damaged, the models have different tasks or classes, the calibration is for
+            another task, or an encoder's folder has different files than in training.
         FormatError: Another version of merflow wrote a model.
         FeatureError: An encoder is missing, or cannot be read.
     """
@@ -223,4 +222,4 @@ class _Clips:
 
 
 def _ignore(_refused: RefusedInput) -> None:
-    """Do nothing: another member has told of it."""
+    """Do nothing, because another member has already reported it."""

@@ -12,7 +12,7 @@ from merflow.contracts.sources import UtteranceSource
 def batches(
     source: UtteranceSource, order: Sequence[Sequence[int]], *, device: torch.device
 ) -> Iterator[Batch | RawBatch]:
-    """Yield the batches in order, on the device; if there are several, a thread prepares the next one meanwhile."""
+    """Yield the batches in order, on the device; if there are several, a thread prepares the next one in advance."""
     if len(order) < 2:
         yield from (source.batch(indices).to(device) for indices in order)
         return

@@ -16,7 +16,7 @@ from merflow.models.layers import inspect
 
 
 def look(model: nn.Module, source: BatchSource, index: int, *, params: TrainingParams) -> dict[str, Inspection]:
-    """Return by module all maps, gates and weights for one utterance.
+    """Return all maps, gates and weights for one utterance, by module.
 
     The utterance is alone in its batch, so there is no padding. The arrays have no batch axis.
     """
@@ -32,7 +32,8 @@ def averages(
 ) -> dict[str, tuple[np.ndarray, tuple[str, ...]]]:
     """Return the gates and weights of all utterances, averaged over each utterance's real steps.
 
-    Attention maps are left out, because their rows sum to one. Positions that all count are averaged over as well.
+    Attention maps are left out, because their rows sum to one. Positions that are always valid are averaged over as
+    well.
 
     Returns:
         Module -> ``(len(source), ...)`` float32 with all axes but those of steps, and the names of those axes.

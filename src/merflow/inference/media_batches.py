@@ -1,8 +1,8 @@
 """Recordings, video and text as the batch that a trained model reads; needs neither a manifest nor a feature store.
 
-The steps are those of extraction and training, with the same code: read, cut, prepare, encode, round to the store's
-precision, standardize with the model's own statistics, pad. Inputs of encoders that learned with the model are prepared
-only; the model's graph encodes them.
+The steps are the same as in extraction and training, and use the same code: read, cut, prepare, encode, round to the
+store's precision, standardize with the model's own statistics, pad. Inputs of fine-tuned encoders are only prepared;
+the model's graph encodes them.
 
 Shapes: N clips, K turns.
 """
@@ -50,7 +50,7 @@ class RefusedInput(NamedTuple):
 
     @property
     def source(self) -> Hashable:
-        """The input, see :func:`source_of`."""
+        """Key of the input; see :func:`source_of`."""
         return source_of(self.turn, MODALITY_OF[self.role])
 
 
@@ -60,14 +60,14 @@ class MediaEncoders:
     Args:
         streams: The streams that the model reads.
         profile: The encoders that it was trained with; located (``features.encoders.huggingface.checkpoints``).
-        standardizer: The statistics that it was trained with; None if it reads features as they are.
-        learning: Roles whose encoders learned with the model. They run in the model's graph, and batches are raw.
+        standardizer: The statistics that it was trained with; None if it reads unstandardized features.
+        learning: Roles with fine-tuned encoders. They run in the model's graph, and batches are raw.
         device: Device of the other encoders: ``cpu``, ``cuda``, or ``auto`` for a GPU if there is one.
         cost: Modality -> highest cost of an encoder's padded batch. By default an encoder takes one input at a time, so
-            that a clip's features do not depend on the other clips in the batch, not even in the last bits.
+            that a clip's features do not depend on the other clips in the batch, even in the last bits.
         micro_batch: Number of recordings, texts, windows or pictures of the longest kind that an encoder in the graph
             processes at once; None for a whole batch.
-        shared: Encoders that other models read too; None for this model alone.
+        shared: Encoders shared with other models; None for this model alone.
 
     Raises:
         FeatureError: An encoder is missing from the profile or cannot be loaded, or the statistics do not fit it; or
@@ -122,7 +122,7 @@ class MediaEncoders:
 
     @property
     def scales(self) -> dict[Role, Scale]:
-        """Role -> the scale of its features, for encoders that did not learn with a model that standardizes."""
+        """Role -> the scale of its features, for frozen encoders of a model that standardizes."""
         return {each.role: each.scale for each in self._encoded if each.scale is not None}
 
     def batch(
@@ -130,7 +130,7 @@ class MediaEncoders:
     ) -> Batch | RawBatch:
         """Return the clips as one batch without labels, on the CPU, padded to the longest of each role.
 
-        A modality that a clip lacks is a mask of False.
+        If a clip lacks a modality, its mask is False.
 
         Args:
             clips: One or more clips.
@@ -147,7 +147,7 @@ class MediaEncoders:
     def part(
         self, clips: Sequence[Clip], modality: Modality, *, refused: Callable[[RefusedInput], None] | None = None
     ) -> Batch | RawBatch:
-        """Return only the roles of one modality, to be put into a batch of the same clips; see :meth:`batch`.
+        """Return only the roles of one modality, for insertion into a batch of the same clips; see :meth:`batch`.
 
         Clips may lack the modality.
         """
@@ -216,7 +216,7 @@ class _Stream:
 
 
 class _EncodedStream(_Stream):
-    """A stream whose encoder runs here and did not learn with the model."""
+    """A stream whose encoder is frozen and runs here."""
 
     def __init__(
         self,
@@ -260,7 +260,7 @@ class _EncodedStream(_Stream):
         )
 
     def _entries(self, turns: Sequence[Clip], refused: Callable[[RefusedInput], None]) -> list[np.ndarray]:
-        """Return each turn's ``(T, *entry_shape)`` as the store would hold it; without steps if it is missing."""
+        """Return each turn's ``(T, *entry_shape)`` as in the store; without steps if it is missing."""
         entries = [np.zeros((0, *self._entry_shape), dtype=np.float16)] * len(turns)
         inputs = [
             (index, prepared) for index, prepared in enumerate(self._prepared(turns, refused)) if prepared is not None
@@ -293,7 +293,7 @@ class _EncodedStream(_Stream):
 
 
 class _RawStream(_Stream):
-    """A stream whose encoder learned with the model and runs in its graph."""
+    """A stream whose encoder was fine-tuned with the model and runs in its graph."""
 
     def __init__(self, stream: Stream, spec: EncoderSpec, *, micro_batch: int | None) -> None:
         super().__init__(stream, build_preparer(spec, stream), spec=spec)
@@ -310,7 +310,7 @@ class _RawStream(_Stream):
             for prepared in self._prepared(turns, refused)
         ]
         with_steps = [index for index, each in enumerate(units) if sum(unit.steps for unit in each)]
-        entry_of = np.full(len(turns) + 1, len(with_steps), dtype=np.int64)  # the last is for turns that do not exist
+        entry_of = np.full(len(turns) + 1, len(with_steps), dtype=np.int64)  # the last is for missing turns
         entry_of[with_steps] = np.arange(len(with_steps))
         entries = [units[index] for index in with_steps]
         return raw_stream(

@@ -1,4 +1,4 @@
-"""Clips: recordings, video and words of utterances, from anywhere but a corpus.
+"""Clips: recordings, video and words of utterances from outside a corpus.
 
 Shapes: n samples, F frames of H rows and W columns.
 """
@@ -16,11 +16,11 @@ from merflow.features.media.dialogue_video import Side
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """Sound in memory.
+    """Audio in memory.
 
     Attributes:
         values: ``(n,)`` or ``(n, channels)`` floats, full scale at 1.
-        rate_hz: Sample rate. Sound at any other rate than 16 kHz mono is converted.
+        rate_hz: Sample rate. Audio that is not 16 kHz mono is converted.
     """
 
     values: np.ndarray
@@ -34,8 +34,8 @@ class VideoFile:
     Attributes:
         path: The file.
         start_s: Start of the clip in the file.
-        end_s: End of the clip in the file; None if the video is as long as the clip's recording, or if the clip is the
-            rest of the file.
+        end_s: End of the clip in the file; None if the video is as long as the clip's recording, or if the clip extends
+            to the end of the file.
         side: Half of the frame that shows the speaker; None for the whole frame.
     """
 
@@ -67,7 +67,7 @@ class Clip:
         audio: A sound file of any rate, a part of one, or samples; None if there is no recording.
         video: A video file, or frames; None if there is no video.
         text: The words; None or blank if they are unknown.
-        before: Turns of the dialogue before this one, oldest first; None for a turn of which nothing is known.
+        before: Turns of the dialogue before this one, oldest first; None for an unknown turn.
         after: Turns of the dialogue after this one.
     """
 

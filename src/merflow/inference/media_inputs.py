@@ -1,4 +1,4 @@
-"""Inputs of clips, as extraction would read them from a corpus.
+"""Inputs of clips, read in the same way as by extraction from a corpus.
 
 Shapes: n samples, F frames of H rows and W columns.
 """
@@ -25,10 +25,10 @@ ClipInput = np.ndarray | str | CorpusError | FeatureError
 
 
 def inputs_of(clips: Sequence[Clip], stream: Stream) -> Iterable[tuple[int, ClipInput]]:
-    """Yield the index of each clip that has an input for the stream, with the input, cut as the stream demands.
+    """Yield the index of each clip that has an input for the stream, with the input, cut as the stream requires.
 
     An input is samples ``(n,)`` float32 at 16 kHz, a text, or frames ``(F, H, W, 3)`` uint8. If it cannot be read, the
-    error stands in its place.
+    error is yielded instead.
     """
     modality = MODALITY_OF[stream.role]
     with_input = [(index, clip) for index, clip in enumerate(clips) if clip.has(modality)]
@@ -50,7 +50,7 @@ def _recordings(clips: Sequence[tuple[int, Clip]], stream: Stream) -> Iterable[t
 
 
 def samples_of(clip: Clip) -> np.ndarray:
-    """Return the clip's sound, ``(n,)`` float32 at 16 kHz.
+    """Return the clip's audio, ``(n,)`` float32 at 16 kHz.
 
     Raises:
         CorpusError: The file cannot be read, or the samples are empty or not finite.
@@ -105,7 +105,7 @@ def _duration_s(clip: Clip) -> float:
 
 
 def _thinned(frames: Frames, *, clip_s: float | None) -> np.ndarray:
-    """Return the frames that extraction would take of a file with these frames.
+    """Return the frames that extraction would take from a file with these frames.
 
     They are those that begin in the first ``clip_s`` seconds, or the middles of equal parts if there are too many.
     """

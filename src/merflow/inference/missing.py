@@ -18,7 +18,7 @@ from merflow.contracts.streams import MODALITY_OF, Modality, Role
 
 
 def missing_sets(modalities: Collection[Modality]) -> list[tuple[Modality, ...]]:
-    """Return every set of modalities that can be removed such that at least one is left, small sets first."""
+    """Return every set of modalities that can be removed so that at least one is left, small sets first."""
     ordered = sorted(modalities)
     return [removed for count in range(1, len(ordered)) for removed in combinations(ordered, count)]
 

@@ -1,6 +1,6 @@
 """A model package, loaded from its folder alone.
 
-Loading it takes none of the code that trains, and reads no pickle.
+Loading it needs no training code and reads no pickles.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class PackagedModel(Ensemble):
     """A loaded package.
 
     Attributes:
-        package: Everything that is known about it.
+        package: Facts about it.
     """
 
     package: ModelPackage
@@ -32,8 +32,8 @@ def load_package(folder: Path, *, encoders_folder: str = "", device: str = "auto
         device: ``cpu``, ``cuda``, or ``auto`` for a GPU if there is one.
 
     Raises:
-        ModelError: The folder is no package, holds a pickle, one of its files was changed, or an encoder's folder
-            holds other files than in training.
+        ModelError: The folder is not a package, holds a pickle, one of its files was changed, or an encoder's folder
+            has different files than in training.
         FormatError: Another version of merflow wrote the package.
         FeatureError: An encoder is missing, or cannot be read.
     """

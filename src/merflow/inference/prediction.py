@@ -76,7 +76,7 @@ def predictions(
     device: torch.device,
     ranks: Ranks = ALONE,
 ) -> np.ndarray:
-    """Return what :func:`predict` does, given the forward pass. The model sees no label."""
+    """Return the same as :func:`predict`, given the forward pass. The model sees no labels."""
     order = ranks.share(sequential_batches(source.lengths, batch_size=batch_size))
     with torch.inference_mode():
         rows = [predicted_of(forward(_unlabelled(batch)), task) for batch in batches(source, order, device=device)]

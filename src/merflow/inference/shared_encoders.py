@@ -1,4 +1,4 @@
-"""Encoders that the models of an ensemble read together: loaded once, and run once per batch."""
+"""Encoders shared by the models of an ensemble: loaded once, and run once per batch."""
 
 from collections.abc import Sequence
 
@@ -12,9 +12,9 @@ from merflow.inference.media_clips import Clip
 
 
 class SharedEncoders:
-    """Encoders that several models read, each loaded once, and run once per batch.
+    """Encoders shared by several models, each loaded once and run once per batch.
 
-    The features of a batch are kept until :meth:`forget` is called, for the other models to read.
+    The features of a batch are kept for the other models until :meth:`forget` is called.
     """
 
     def __init__(self) -> None:
@@ -22,14 +22,14 @@ class SharedEncoders:
         self._entries: dict[tuple[str, Stream], tuple[Sequence[Clip], list[np.ndarray]]] = {}
 
     def encoder(self, spec: EncoderSpec, stream: Stream, *, device: str) -> Encoder:
-        """Return the encoder of a stream, loaded at the first call."""
+        """Return the encoder of a stream, loaded on the first call."""
         key = _key(spec, stream)
         if key not in self._encoders:
             self._encoders[key] = build_encoder(spec, stream, device=device)
         return self._encoders[key]
 
     def known(self, spec: EncoderSpec, stream: Stream, turns: Sequence[Clip]) -> list[np.ndarray] | None:
-        """Return the features of exactly these turns; None if they have not been made since the last ``forget``."""
+        """Return the features of exactly these turns; None if they were not computed since the last ``forget``."""
         earlier, entries = self._entries.get(_key(spec, stream), ((), []))
         same = len(earlier) == len(turns) and all(one is other for one, other in zip(earlier, turns, strict=True))
         return entries if same and turns else None
@@ -39,7 +39,7 @@ class SharedEncoders:
         self._entries[_key(spec, stream)] = turns, entries
 
     def forget(self) -> None:
-        """Drop all features, as files may change before they are read again."""
+        """Drop all features, because files may change before they are read again."""
         self._entries.clear()
 
 

@@ -1,4 +1,4 @@
-"""A trained model with everything it needs to predict from recordings, video and text: loaded from its folder alone."""
+"""A trained model with everything it needs to predict from recordings, video and text, loaded from its folder."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -25,8 +25,8 @@ class TrainedModel:
 
     Attributes:
         model: The model in evaluation mode, on the CPU; called on the batches of ``encoders``.
-        encoders: Makes batches of recordings, video and text.
-        record: Everything that is known about the model, its classes among it.
+        encoders: Turns recordings, video and text into batches.
+        record: Facts about the model, including its classes.
     """
 
     model: nn.Module
@@ -47,9 +47,9 @@ def load_trained(
     Args:
         folder: The model folder of a trained fold.
         encoders_folder: ``features.encoders_folder``: a folder with the pretrained encoders; empty for the hub's cache.
-        device: Device of the encoders that did not learn: ``cpu``, ``cuda``, or ``auto`` for a GPU if there is one.
+        device: Device of the frozen encoders: ``cpu``, ``cuda``, or ``auto`` for a GPU if there is one.
         cost: Modality -> highest cost of an encoder's padded batch; see :class:`MediaEncoders`.
-        shared: Encoders that other models read too; None for this model alone.
+        shared: Encoders shared with other models; None for this model alone.
 
     Raises:
         ModelError: A file is missing or damaged, or the files do not belong together.

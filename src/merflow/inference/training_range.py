@@ -1,8 +1,8 @@
 """Distance of an utterance from the training data, in standardized features.
 
-A model standardizes its features by the mean and the deviation of its training steps. The distance of an utterance is
-the mean over its features of the absolute mean over its steps: near 0 for speech like that of the training, larger for
-another room, microphone, level or kind of sound.
+A model standardizes its features with the mean and the deviation of its training steps. The distance of an utterance is
+the absolute mean over its steps, averaged over its features: near 0 for speech like that in the training data, larger
+for a different room, microphone, level or kind of sound.
 
 Shapes: N utterances.
 """
@@ -16,13 +16,13 @@ from merflow.contracts.batch import Batch
 from merflow.contracts.sources import UtteranceSource
 from merflow.contracts.streams import Role
 
-# Share of new speakers' utterances that are nearer than the usual distance.
+# Share of new speakers' utterances that are closer than the usual distance.
 USUAL_SHARE = 0.99
 _AT_ONCE = 32
 
 
 def distances(batch: Batch) -> dict[Role, np.ndarray]:
-    """Return by role the distance of each utterance, ``(N,)`` float64; NaN for one without the role.
+    """Return the distance of each utterance by role, ``(N,)`` float64; NaN for an utterance without the role.
 
     Args:
         batch: Utterances with standardized features.
@@ -31,7 +31,7 @@ def distances(batch: Batch) -> dict[Role, np.ndarray]:
 
 
 def usual_distances(parts: Sequence[Mapping[Role, np.ndarray]]) -> dict[Role, float]:
-    """Return by role the distance that :data:`USUAL_SHARE` of the utterances of all parts stay below."""
+    """Return, by role, the distance that :data:`USUAL_SHARE` of the utterances of all parts stay below."""
     usual: dict[Role, float] = {}
     for role in parts[0] if parts else ():
         together = np.concatenate([part[role] for part in parts])

@@ -1,4 +1,4 @@
-"""The consequence of a drift in a pipeline: nothing, a failed run, or a retraining by another pipeline of KFP."""
+"""The consequence of drift in a pipeline: nothing, a failed run, or retraining by another KFP pipeline."""
 
 import json
 import os
@@ -12,17 +12,17 @@ from urllib.request import Request, urlopen
 from merflow.contracts.monitoring_requests import MonitoringSettings, MonitorOutcome
 from merflow.errors import MonitoringError
 
-# The projected token of a pod that may use KFP's API, and the variable in which KFP's own client looks for its path.
+# The projected token of a pod that may use KFP's API, and the variable with its path that KFP's own client reads.
 TOKEN_VARIABLE, _TOKEN = "KF_PIPELINES_SA_TOKEN_PATH", "/var/run/secrets/kubeflow/pipelines/token"
 _API = "apis/v2beta1"
 _PATIENCE_S = 60
 
 
 def act_on_drift(settings: MonitoringSettings, outcome: MonitorOutcome) -> str:
-    """Do what the settings ask for, and return a sentence about it.
+    """Carry out the settings' action, and return a sentence about it.
 
     Raises:
-        MonitoringError: There is a drift and ``on_drift`` is ``fail``; or KFP refuses the run or cannot be reached.
+        MonitoringError: There is drift and ``on_drift`` is ``fail``; or KFP refuses the run or cannot be reached.
     """
     if not outcome.drifted:
         return f"{outcome.headline}. Nothing follows."
@@ -56,7 +56,7 @@ def _started(settings: MonitoringSettings, *, name: str) -> str:
 
 
 def _experiment(settings: MonitoringSettings) -> str:
-    """Return the id of the namespace's experiment ``Default``, or else of its newest one."""
+    """Return the id of the namespace's experiment ``Default`` or, if there is none, of its newest one."""
     query = {"namespace": settings.namespace, "page_size": "100", "sort_by": "created_at desc"}
     found = _call(settings.kfp, f"{_API}/experiments", query=query).get("experiments") or []
     if not found:

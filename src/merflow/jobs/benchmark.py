@@ -1,4 +1,4 @@
-"""A benchmark from a corpus to a report without KFP: the jobs of the pipeline, hence the same numbers."""
+"""A benchmark from a corpus to a report without KFP. It runs the pipeline's jobs, so the numbers are the same."""
 
 import io
 import sys
@@ -50,7 +50,7 @@ def benchmark(
 ) -> AnyResults:
     """Index, validate, split, extract, train classics and every fold, and evaluate; write everything below ``out``.
 
-    Keep whatever an earlier call with the same inputs has finished.
+    Anything that an earlier call with the same inputs has finished is reused.
 
     Args:
         source: The corpus.
@@ -61,11 +61,11 @@ def benchmark(
         command: The command that repeats the run, for the report.
         quarantine: True to set bad rows aside instead of failing.
         asr: True to transcribe the recordings with Whisper after validation.
-        workers: Folds that train at the same time, each in its own process; None for what the machine can take.
+        workers: Number of folds that train at the same time, each in its own process; None to fit the machine.
         user_presets: The user's presets (``presets.user_presets``).
         profile: The encoders; None for those that ``params.features.profile`` names.
-        progress: Receives the progress of every stage; the processes of folds then print nothing. None prints plain
-            lines from all processes.
+        progress: Receives the progress of every stage; fold processes then print nothing. None prints plain lines from
+            all processes.
 
     Raises:
         MerflowError: A job failed.
@@ -114,7 +114,7 @@ def train_and_evaluate(
 ) -> AnyResults:
     """Train classics and every fold of prepared data, and evaluate; write everything below ``out``.
 
-    ``data`` are the files that folds are trained from; see :func:`benchmark` for the other arguments.
+    ``data`` has the files that folds are trained on; see :func:`benchmark` for the other arguments.
 
     Raises:
         MerflowError: A job failed.
@@ -170,7 +170,7 @@ def train_and_evaluate(
 
 
 def _tell_of_others(out: Path, variants: Sequence[str]) -> None:
-    """Print the variants that the folder's results will no longer cover."""
+    """Print the variants that the folder's new results will no longer cover."""
     earlier = _variants_of(out / RESULTS)
     if others := [variant for variant in earlier if variant not in variants]:
         every = [*earlier, *(variant for variant in variants if variant not in earlier)]
@@ -197,7 +197,7 @@ def _train_all(
     workers: int,
     progress: Progress | None,
 ) -> list[Path]:
-    """Train every fold and return their folders in the same order; a fold that fails stops the others.
+    """Train all folds and return their folders in the same order; if a fold fails, the others are stopped.
 
     The processes are spread evenly over the GPUs.
     """
@@ -238,7 +238,7 @@ def _train_printing(item: str, **settings: Any) -> str:  # noqa: ANN401 - as `tr
 
 
 def _train_silently(item: str, **settings: Any) -> str:  # noqa: ANN401 - as `train`
-    """Train a fold and return its lines, for the parent process to print between its progress bars."""
+    """Train a fold and return its output lines; the parent process prints them between its progress bars."""
     output = io.StringIO()
     with redirect_stderr(output):
         train(item, progress=lambda *_: None, **settings)

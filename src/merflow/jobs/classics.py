@@ -1,4 +1,4 @@
-"""Train and test the classics on the folds of a split, and keep one table of predictions for each."""
+"""Train and test the classics on the folds of a split, and store a table of predictions for each."""
 
 import os
 import shutil
@@ -38,7 +38,7 @@ from merflow.errors import EvaluationError
 from merflow.runs.code_closure import code_digest, source_digest
 from merflow.storage.local import digest, output_errors
 
-# The code that a functional's value depends on, besides openSMILE's own.
+# The code that functionals depend on, besides openSMILE's.
 _FUNCTIONALS_CODE = ("classics/descriptors.py", "classics/functionals.py", "classics/opensmile_sets.py")
 
 
@@ -57,20 +57,20 @@ def classics(
 ) -> tuple[ClassicRecord, ...]:
     """Write a folder per classic below ``out``, with its predictions and its record.
 
-    A classic of the same data, settings and code that is finished already is kept, and one that
-    is no longer asked for is removed. Classics of inputs that the corpus lacks are left out.
+    A finished classic with the same data, settings and code is kept; one that is no longer requested is removed.
+    Classics that need inputs which the corpus lacks are left out.
 
     Args:
         manifest: Validated manifest.
         splits: Its splits.
         out: Folder of the classics' own folders.
-        cache: Folder of functionals, which survive a change of splits.
+        cache: Folder for functionals, which are still valid if the splits change.
         params: The classics to train.
         corpus: ``resample`` decides how recordings are read.
-        transcripts: Kind of words to read. ``auto`` reads the kinds that ``features`` were made from, or else the
-            corpus's reference transcripts, or the ASR transcripts of a corpus without them.
+        transcripts: Kind of words to read. ``auto`` reads the kinds that ``features`` were made from; without features,
+            the corpus's reference transcripts or, if it has none, its ASR transcripts.
         features: File of extracted features; None if there are none yet.
-        workers: Processes that compute functionals; None for one per core.
+        workers: Number of processes that compute functionals; None for one per core.
         progress: Receives the progress of every stage.
 
     Raises:
@@ -123,7 +123,7 @@ class _Data:
 
 @dataclass(frozen=True)
 class _Task:
-    """One classic to train; ``name`` tells the words of speech recognition apart."""
+    """One classic to train; ``name`` distinguishes classics that use ASR transcripts."""
 
     name: str
     classic: Classic
@@ -138,7 +138,7 @@ def _tasks(data: _Data, *, params: ClassicsParams, transcripts: Collection[Trans
         if params.opensmile == "on":
             opensmile_sets.check_installed()
         audio += OPENSMILE if params.opensmile != "off" and opensmile_sets.is_installed() else ()
-    neighbours = data.manifest.rows["dialogue_id"].duplicated().any()  # else no turn has another beside it
+    neighbours = data.manifest.rows["dialogue_id"].duplicated().any()  # otherwise no turn has neighbours
     yield from (_Task(classic.name, classic, None) for classic in audio if data.trains(classic))
     for kind in kinds:
         for classic in (*WORDS, *(FUSIONS if audio else ())):
@@ -155,7 +155,7 @@ def _requested(transcripts: Transcripts, features: Path | None) -> set[Transcrip
 
 
 def _kinds(manifest: Manifest, transcripts: Collection[Transcript]) -> list[Transcript]:
-    """Return the kinds of words to read: the requested ones that the corpus has, or else the one that it has."""
+    """Return the kinds of words to read: the requested ones that the corpus has, or else its only one."""
     present = [kind for kind, column in TRANSCRIPT_COLUMNS.items() if manifest.rows[column].fillna("").ne("").any()]
     requested = [kind for kind in present if kind in transcripts]
     return requested or present[:1]

@@ -1,4 +1,4 @@
-"""The comparison of finished runs: differences between their variants on the same test utterances."""
+"""Comparison of finished runs: differences between their variants on the same test utterances."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -38,15 +38,15 @@ _SHARED_IDS = ("protocol", "manifest_hash", "split_id")
 def compare(
     folders: Sequence[Path], *, params: EvaluationParams, manifest: Path | None = None, out: Path | None = None
 ) -> ComparedRuns | ComparedScoreRuns:
-    """Compare every variant of some runs with every other.
+    """Compare every variant of several runs with every other.
 
-    A variant that runs have with different encoders is named by its profile too, as in ``mfdr:full@mine``, and one that
-    several runs have with the same encoders by its run, as in ``demo-2/context-mmt:mmt-frozen``.
+    If runs have a variant with different encoders, its name includes the profile, as in ``mfdr:full@mine``; if several
+    runs have it with the same encoders, its name includes the run, as in ``demo-2/context-mmt:mmt-frozen``.
 
     Args:
         folders: Folders of benchmarks or of trained folds.
         params: Number of resamples and their seed.
-        manifest: Manifest that the runs were trained on; None for the one in a run's folder.
+        manifest: Manifest that the runs were trained on; None to use the one in a run's folder.
         out: JSON file for the comparison; None to write nothing.
 
     Raises:
@@ -123,10 +123,10 @@ class _Variant:
 
 
 def _shared_record(runs: Sequence[Run]) -> FoldRecord:
-    """Return the record of any fold, after checking that all folds of all runs share the data.
+    """Return the record of any fold, after checking that all folds of all runs used the same data.
 
     Raises:
-        EvaluationError: An id differs; the message has the values and the runs that they belong to.
+        EvaluationError: An id differs; the message has the values and their runs.
     """
     owners: dict[str, dict[str, Path]] = {name: {} for name in _SHARED_IDS}
     for run in runs:

@@ -1,8 +1,8 @@
-"""A matrix of corpora to train on and corpora to test: every cell is a benchmark of its own.
+"""A matrix of corpora to train on and corpora to test on; each cell is a separate benchmark.
 
-The manifest of a cell joins both corpora (:mod:`merflow.corpus.joining`). Training and development data are of the one,
-and the whole of the other is tested. A corpus that is also tested by itself is split by the usual protocol. All cells
-have the same classes: those that every corpus has.
+The manifest of a cell joins both corpora (:mod:`merflow.corpus.joining`). Training and development data come from one,
+and all of the other is tested. If a corpus is trained on and tested, it is split by the usual protocol. All cells have
+the same classes: those that every corpus has.
 """
 
 from collections.abc import Mapping, Sequence
@@ -49,10 +49,11 @@ class Corpora:
 
     @classmethod
     def of(cls, *, train_on: Sequence[str], test_on: Sequence[str]) -> "Corpora":
-        """Return the corpora that options describe (:func:`merflow.corpus.source.named_sources`).
+        """Return the corpora described by options (:func:`merflow.corpus.source.named_sources`).
 
         Raises:
-            CorpusError: There are none to train on or to test, fewer than two in all, or a description is wrong.
+            CorpusError: There are none to train on or none to test on, fewer than two in total, or a description is
+                invalid.
         """
         if not train_on or not test_on:
             missing = "--test-on" if train_on else "--train-on"
@@ -86,7 +87,7 @@ def cross_corpus(
     profile: EncoderProfile | None = None,
     progress: Progress | None = None,
 ) -> CorpusMatrix:
-    """Train on each of some corpora and test on each of others; write the matrix and every cell's run below ``out``.
+    """Train on each training corpus and test on each test corpus; write the matrix and every cell's run below ``out``.
 
     See :func:`merflow.jobs.benchmark.benchmark` for the other arguments.
 
@@ -154,12 +155,12 @@ def cross_corpus(
 
 
 def cell_folder(train: str, test: str) -> str:
-    """Return the name of a cell's folder; names of corpora have no underscore."""
+    """Return the name of a cell's folder; corpus names contain no underscore."""
     return f"{train}_to_{test}"
 
 
 def _checked(corpora: Corpora, *, params: Params) -> TaskName:
-    """Check what can be checked before anything is made, and return the task of all corpora.
+    """Check everything that can be checked before any work starts, and return the task of all corpora.
 
     Raises:
         CorpusError: A corpus cannot be read or comes as features only, or the usual tasks differ.
@@ -183,7 +184,7 @@ def _checked(corpora: Corpora, *, params: Params) -> TaskName:
 
 
 def _classes(manifests: Mapping[str, Manifest], *, task: TaskName) -> tuple[str, ...] | None:
-    """Return the classes of all corpora, and say what is left out; None for a score."""
+    """Return the classes that all corpora have, and print what is left out; None for a score."""
     if task != EMOTION:
         check_scores(manifests, task=task)
         return None

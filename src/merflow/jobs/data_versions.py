@@ -22,14 +22,14 @@ _SPLIT = "split"
 
 @dataclass(frozen=True)
 class FileRevisions:
-    """The revisions of a project that have a file.
+    """The revisions of a project that contain a file.
 
     Attributes:
         md5: MD5 of the file's bytes.
         commits: Commits whose ``dvc.lock`` names the file, the oldest first.
         tags: Tags whose ``dvc.lock`` names it.
-        here: True if the working tree's ``dvc.lock`` names it.
-        unread: Number of recorded versions that DVC's cache lacks, so that their content cannot be compared.
+        here: True if ``dvc.lock`` in the working tree names it.
+        unread: Number of recorded versions missing from DVC's cache, whose content cannot be compared.
     """
 
     md5: str
@@ -44,9 +44,9 @@ class Here:
     """The manifest and the splits of a project.
 
     Attributes:
-        project: None outside of a project.
-        files: Their paths in the working tree, relative to the project; empty where no ``split`` has run.
-        identities: Manifest hash and split id of these files, where the files exist.
+        project: The project; None outside a project.
+        files: Their paths in the working tree, relative to the project; empty if ``split`` has not been run.
+        identities: Manifest hash and split id of these files, if the files exist.
     """
 
     project: Project | None
@@ -54,7 +54,7 @@ class Here:
     identities: dict[What, str]
 
     def revisions(self, what: What, *, md5: str, identity: str) -> FileRevisions:
-        """Find the revisions that have a file: by its bytes, or else by its content in the versions of DVC's cache."""
+        """Find the revisions that contain a file: by its bytes, or else by its content, in DVC's cached versions."""
         if self.project is None:
             return FileRevisions(md5)
         known, unread = self.project.revisions(md5), 0
@@ -68,7 +68,7 @@ class Here:
         return FileRevisions(md5, known.commits, known.tags, known.here, unread)
 
     def differences(self, what: What, *, revisions: FileRevisions, identity: str) -> list[str]:
-        """Return sentences about how a training's file differs from this project's."""
+        """Return sentences about how a training run's file differs from this project's."""
         if self.project is None:
             return []
         sentences = []
@@ -107,7 +107,7 @@ def recorded_versions(around: Path) -> DvcVersions | None:
         around: A folder in the project.
 
     Returns:
-        None outside of a project, and where it has no splits or its files differ from ``dvc.lock``.
+        None outside a project, or if it has no splits or its files differ from ``dvc.lock``.
     """
     here = read_here(Project.around(around))
     if here.project is None or set(here.identities) != {"manifest", "splits"}:
@@ -167,7 +167,7 @@ def _say(project: Project, done: str) -> None:
 
 
 def _identity(what: What, path: Path) -> str | None:
-    """Return the manifest hash or split id of a file; None where it is missing or something else."""
+    """Return the manifest hash or split id of a file; None if it is missing or something else."""
     read: dict[What, Callable[[Path], str]] = {
         "manifest": lambda file: read_manifest(file).hash,
         "splits": lambda file: read_splits(file).split_id,

@@ -1,4 +1,4 @@
-"""A registered version becomes manifests for KServe."""
+"""KServe manifests for a registered version."""
 
 import tempfile
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from merflow.promotion.registry.artifacts import fetch_package_json
 from merflow.promotion.registry.registry import Registry
 from merflow.storage.local import output_errors, replacing
 
-_NO_WEIGHTS = "lite-"  # encoders of this name download nothing
+_NO_WEIGHTS = "lite-"  # encoders with this prefix download nothing
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Deployment:
     Attributes:
         plan: The plan.
         files: Text by file name.
-        notes: Sentences about what the pods need beside the package.
+        notes: Sentences about what the pods need in addition to the package.
     """
 
     plan: Plan
@@ -38,7 +38,7 @@ class Deployment:
 
 
 def settings_of(path: Path | None = None, *, changes: Mapping[str, Any] | None = None) -> DeploymentSettings:
-    """Return merflow's own settings with those of a user's file, and then the changes, in their places.
+    """Return merflow's default settings, overridden by a user's file and then by the changes.
 
     Raises:
         ParamsError: The file is missing or not YAML, or with every problem of its values.
@@ -59,7 +59,7 @@ def deploy(
     traffic: int = 0,
     allow_tag: bool = False,
 ) -> Deployment:
-    """Return the manifests that serve an exact version, and perhaps a canary beside it.
+    """Return the manifests for serving an exact version, and optionally a canary next to it.
 
     Args:
         registry: The registered model.
@@ -68,8 +68,8 @@ def deploy(
         mode: KServe's deployment mode.
         gpu: True for pods with a GPU.
         service: Name of the InferenceService; empty for that of the registered model.
-        canary: Number or alias of a version that answers a share of the requests; None for none.
-        traffic: That share in percent.
+        canary: Number or alias of a version that answers a share of the requests; None if there is none.
+        traffic: The canary's share in percent.
         allow_tag: True to accept an image without a digest.
 
     Raises:
@@ -90,7 +90,7 @@ def deploy(
 
 
 def write_deployment(made: Deployment, out: Path) -> list[Path]:
-    """Write the manifests to a folder, delete those of an earlier deployment that this one has not; return the files.
+    """Write the manifests to a folder, and delete those of an earlier deployment that are obsolete; return the files.
 
     Raises:
         OutputError: The folder cannot be written.
@@ -111,7 +111,7 @@ def write_deployment(made: Deployment, out: Path) -> list[Path]:
 
 
 def _served(registry: Registry, text: str) -> tuple[ServedVersion, ModelPackage]:
-    """Return the exact version that a number or alias names, with the digest of its package."""
+    """Return the exact version with a number or alias, with the digest of its package."""
     version = registry.usable(text)
     with tempfile.TemporaryDirectory() as scratch:
         folder = fetch_package_json(registry.connection, version, into=Path(scratch))
@@ -126,7 +126,7 @@ def _served(registry: Registry, text: str) -> tuple[ServedVersion, ModelPackage]
 
 
 def _notes(packages: list[ModelPackage], settings: DeploymentSettings) -> tuple[str, ...]:
-    """Return what pods download beside the package: encoders of the hub."""
+    """Return notes on what pods download in addition to the package: encoders from the hub."""
     cited = {each.citation for package in packages for each in package.encoders.values()}
     pretrained = sorted(text for text in cited if not text.startswith(_NO_WEIGHTS))
     if not pretrained or settings.encoders_pvc != NONE:

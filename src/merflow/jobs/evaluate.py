@@ -61,7 +61,8 @@ def evaluate(
         command: Command that reproduces the run, printed in the report.
         params: Settings of the bootstrap and the calibration error; if ``show_words`` is set, the report shows words.
         run: File of the benchmark's run in MLflow; None to track nothing.
-        classics: Folder of the classics on the same splits (:func:`merflow.jobs.classics.classics`); None for none.
+        classics: Folder of the classics on the same splits (:func:`merflow.jobs.classics.classics`); None if there is
+            none.
 
     Raises:
         EvaluationError: Folds are missing or unfinished, or belong to other splits, another corpus or several tasks.
@@ -69,7 +70,7 @@ def evaluate(
         OutputError: A file cannot be written.
     """
     corpus, splits_of_corpus = read_manifest(manifest), read_splits(splits)
-    # In one order, so that results and report do not depend on the order in which folds were finished or are named.
+    # In a fixed order, so that results and report do not depend on the order in which folds were finished or named.
     folds = sorted(
         (TrainedFold(folder, fold_folder.read_record(folder)) for folder in trained),
         key=lambda fold: (fold.record.variant, fold.record.seed, fold.record.fold),
@@ -133,7 +134,7 @@ def _histories(by_name: Folds) -> dict[str, dict[tuple[int, int], tuple[EpochFig
 
 
 def _inspections(by_name: Folds, *, words: pd.DataFrame | None) -> Inspections:
-    """Return the inspection of the first fold that has one, per variant.
+    """Return, per variant, the inspection of the first fold that has one.
 
     Args:
         by_name: Trained folds by the name of their variant.
@@ -170,7 +171,7 @@ def _check_same_data(folds: Sequence[TrainedFold], *, split_id: str, manifest_ha
 
 
 def _check_same_training(by_name: Folds) -> None:
-    """Raise if folds of one variant read different words, or their encoders learned in some of them only."""
+    """Raise if folds of one variant read different words, or if encoders were fine-tuned only in some of them."""
     for name, (first, *others) in by_name.items():
         for fold in others:
             if fold.record.transcripts != first.record.transcripts:

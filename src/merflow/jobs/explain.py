@@ -36,31 +36,32 @@ def explain(
     against: Path | None = None,
     progress: Progress | None = None,
 ) -> Path:
-    """Draw what a trained fold's model looks at, on test utterances, and write the arrays behind the figures.
+    """Draw figures of a fold's model on test utterances, and write the arrays behind them.
 
     ``utterances/ID.png`` and ``.npz`` show attention maps, gates and weights of single utterances, ``weights/`` the
     gates and layer weights over all of them. ``embedding.png`` and ``.npz`` show the vectors that feed the classifier
-    and their t-SNE; there is no figure where no map can be computed. ``invariance.png`` and ``.npz`` show the same of
-    the representations that a model makes of each modality and that should not depend on it, beside those of another
-    fold. ``explain.json`` lists the files and is written last.
+    and their t-SNE; there is no figure if no map can be computed. ``invariance.png`` and ``.npz`` show the same for a
+    model's modality-invariant representations, next to those of another fold. ``explain.json`` lists the files and is
+    written last.
 
     Args:
         fold: Folder of a trained fold.
         manifest: The validated manifest that it was trained on.
         splits: The splits that it was trained on.
         features: File of the extracted features.
-        out: Folder for all of it; an earlier explanation is replaced.
-        utterances: Utterances to draw; by default some of every emotion, or step of the scale.
-        examples: Number of utterances to draw if none is named.
+        out: Folder for all files; an earlier explanation is replaced.
+        utterances: Utterances to draw; by default, some from every emotion or step of the scale.
+        examples: Number of utterances to draw if none are named.
         words: True to print the transcript above each figure.
         device: ``auto``, ``cpu`` or ``cuda``.
-        against: Folder of another fold with the same test part, whose modality-invariant representations stand beside
-            this one's; by default GIA-MIC's full model and the one without its constraint, if both are in one run.
-        progress: Told of every utterance.
+        against: Folder of another fold with the same test part, whose modality-invariant representations are shown next
+            to this one's. By default, GIA-MIC's full model and the one without its constraint are compared, if both are
+            in one run.
+        progress: Notified after every utterance.
 
     Raises:
-        EvaluationError: A folder is no trained fold or was trained on other data, the fold does not test an utterance,
-            or ``against`` cannot be compared with it.
+        EvaluationError: A folder is not a trained fold or was trained on other data, the fold does not test an
+            utterance, or ``against`` cannot be compared with it.
         FeatureError: The store lacks a feature.
         FormatError: Another version of merflow trained the fold.
         ModelError: The model cannot be loaded.
@@ -151,7 +152,7 @@ def _draw_weights(opened: LoadedFold, *, folder: Path) -> list[str]:
 
 
 def _labels(opened: LoadedFold) -> dict[str, np.ndarray]:
-    """Return the truth of every utterance: its emotion, or its score and the nearest step of the scale."""
+    """Return the true label of every utterance: its emotion, or its score and the nearest step of the scale."""
     task, groups = opened.inputs.task, np.array(opened.emotions)
     if isinstance(task, Regression):
         return {"step": groups, task.name: np.array([row[task.column] for row in opened.rows], dtype=np.float64)}
@@ -159,7 +160,7 @@ def _labels(opened: LoadedFold) -> dict[str, np.ndarray]:
 
 
 def _draw_embedding(opened: LoadedFold, *, folder: Path) -> str:
-    """Write the embeddings; return why there is no map of them, or an empty text."""
+    """Write the embeddings; return why there is no map of them, or an empty string."""
     vectors = opened.embedding()
     points = plane(vectors, seed=opened.inputs.seed)
     _save_arrays(

@@ -1,4 +1,4 @@
-"""Export a trained model to ONNX, checked against PyTorch on recordings before a file is kept."""
+"""Export of a trained model to ONNX, checked against PyTorch on recordings before files are kept."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,18 +30,18 @@ from merflow.storage.local import replacing_folder
 CLIPS = 8
 _SOUNDS = (".wav", ".flac", ".mp3", ".ogg", ".m4a")
 _SENTENCE = "Well, I did not think that you would really say that to us!"
-_SECONDS = (0.5, 8.0)  # of made-up clips
+_SECONDS = (0.5, 8.0)  # of generated clips
 
 
 @dataclass(frozen=True)
 class ExportRequest:
-    """A model to export, and the way to do it.
+    """A model to export, with the settings.
 
     Attributes:
         model: Its location; see :func:`merflow.opening.open_model.open_model`.
         out: Folder of the files, which must be absent or empty.
-        clips: Recordings, or folders of them, to check the exported model on; empty for recordings of the corpus of a
-            benchmark's folder, or made-up sounds where there are none.
+        clips: Recordings, or folders of them, to check the exported model on; empty for recordings from the benchmark's
+            corpus or, if there are none, generated sounds.
         tracking_uri: MLflow server or database of the model.
         encoders_folder: ``features.encoders_folder``.
     """
@@ -56,14 +56,14 @@ class ExportRequest:
 def export(request: ExportRequest, *, progress: Progress | None = None) -> ExportResult:
     """Write ``model.onnx`` and ``predict.py``, which uses it.
 
-    Nothing is left behind unless the exported model is equal to PyTorch's on every clip.
+    No files are left behind unless the exported model agrees with PyTorch on every clip.
 
     Args:
-        request: The model, and the way to export it.
+        request: The model and the settings.
         progress: Receives the stages ``export`` and ``check``; None prints plain lines.
 
     Raises:
-        ExportError: A package is missing, the model cannot be exported, or the result is not equal to it.
+        ExportError: A package is missing, the model cannot be exported, or the result differs from it.
         OutputError: The folder exists and is not empty, or cannot be written.
         MerflowError: The model cannot be opened, or a clip cannot be read.
     """
@@ -127,7 +127,7 @@ def _facts(model: ServedModel, ensemble: Ensemble, graph: ClipGraph) -> Exported
 
 
 def _clips(request: ExportRequest, *, modalities: Sequence[Modality]) -> tuple[list[Clip], bool]:
-    """Return the clips to check with, the last without words if the model hears; True if they were made up."""
+    """Return the clips to check with, the last without words if the model reads audio; True if they are generated."""
     made_up = False
     if request.clips:
         clips = [open_clip(path, clip_id=path.name, text=_SENTENCE) for path in _recordings(request.clips)]
@@ -162,7 +162,7 @@ def _recordings(paths: Sequence[Path]) -> list[Path]:
 
 
 def _of_corpus(location: Path) -> list[Clip]:
-    """Return recordings of the corpus that a benchmark's folder was made of; none if it is not there."""
+    """Return recordings from the corpus of a benchmark's folder; none if the corpus no longer exists."""
     try:
         manifest = read_manifest(read_run(location).manifest())
     except MerflowError:

@@ -1,4 +1,4 @@
-"""The features that some variants need, extracted into the store."""
+"""Extraction of the features that variants need into the store."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,8 +44,8 @@ def extract(
     If the corpus has reference and ASR transcripts, both are encoded, so that models can also be tested with the
     other kind.
 
-    Features that the store already has are not computed again. A run that died resumes, and runs that go on at the same
-    time share the work. Utterances that cannot be read or encoded are listed in a file beside ``out`` (see
+    Features already in the store are not computed again. An interrupted run resumes, and concurrent runs share the
+    work. Utterances that cannot be read or encoded are listed in a file next to ``out`` (see
     :func:`merflow.contracts.quarantine.quarantine_beside`) and are masked in training.
 
     Args:
@@ -54,11 +54,11 @@ def extract(
         store: The store's root.
         out: ``features.json`` to write; see :mod:`merflow.contracts.extracted_features`.
         params: Profile, kind of transcripts, pace, and size of the shards.
-        corpus: Parameters of the corpus; they say whether recordings of other rates are resampled.
-        strict: True to raise if an utterance cannot be read or encoded.
-        user_presets: The user's presets, beside those that merflow ships.
+        corpus: Parameters of the corpus; they determine whether recordings with other rates are resampled.
+        strict: True to raise an error if an utterance cannot be read or encoded.
+        user_presets: The user's presets, in addition to those that merflow ships.
         profile: The encoders; None for those that ``params.profile`` names.
-        progress: Called with every stage, the inputs done and their number.
+        progress: Called with the stage, the number of finished inputs and their total.
 
     Raises:
         PresetError: A variant or the profile is unknown.
@@ -120,11 +120,11 @@ class _Plan:
 
     Attributes:
         requested: Streams that the variants request.
-        read: The same with the words that the corpus has.
-        streams: Those and, if the corpus has both kinds of words, the ones with the other kind.
+        read: The same streams with the transcripts that the corpus has.
+        streams: The ones in ``read`` and, if the corpus has both kinds of transcripts, the ones with the other kind.
         encoders: Their encoders, located.
-        transcripts: Kind of words that is requested -> the kind that is read.
-        has_both_transcripts: True if the corpus has both kinds of words.
+        transcripts: Requested kind of transcripts -> the kind that is read.
+        has_both_transcripts: True if the corpus has both kinds of transcripts.
     """
 
     requested: Sequence[Stream]
@@ -166,7 +166,7 @@ def _record(stored: StoredStream) -> ExtractedStream:
 
 
 def _say_streams(stored: Sequence[StoredStream], *, read: Sequence[Stream], requested: Sequence[Stream]) -> None:
-    """Print the effort of each stream, and the transcripts that are read if they are not the requested ones."""
+    """Print the effort for each stream, and the transcripts that are read if they are not the requested ones."""
     for each in stored:
         transcript = ", asr" if transcripts_of([each.stream]) == "asr" else ""
         purpose = "" if each.stream in read else ", for tests only"

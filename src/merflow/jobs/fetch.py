@@ -1,4 +1,4 @@
-"""Recordings, or any other folder, from S3 to this machine."""
+"""Download of recordings, or any other folder, from S3 to this machine."""
 
 from pathlib import Path
 

@@ -22,8 +22,8 @@ class FetchedPackage:
 
     Attributes:
         folder: Its folder.
-        version: The version that it is.
-        new: False if it was there before.
+        version: Its version.
+        new: False if it had already been downloaded.
     """
 
     folder: Path
@@ -32,19 +32,19 @@ class FetchedPackage:
 
 
 def fetch_package(registry: Registry, text: str, *, into: Path, expected: str | None = None) -> FetchedPackage:
-    """Download the package of a version to ``into/package``, unless it is there already, whole and with this digest.
+    """Download the package of a version to ``into/package``, unless it is already there, intact and with this digest.
 
-    An earlier package stays until the new one is complete and checked. MLflow is not asked for a package that is there,
-    so a pod restarts while MLflow is away.
+    An earlier package is kept until the new one is complete and checked. If the package is already there, MLflow is not
+    contacted, so a pod can restart while MLflow is down.
 
     Args:
         registry: The registered model.
         text: Number or alias of the version.
         into: The folder.
-        expected: Digest that the package must have, as ``merflow registry deploy`` writes it; None for any.
+        expected: Digest that the package must have, as written by ``merflow registry deploy``; None for any.
 
     Raises:
-        ServingError: ``expected`` is no digest.
+        ServingError: ``expected`` is not a digest.
         ModelError: The package has another digest, or a file of it was changed.
         RegistryError: There is no such version, merflow did not register it, or it has no package.
         TrackingError: The server cannot be reached or refuses.
@@ -70,7 +70,7 @@ def fetch_package(registry: Registry, text: str, *, into: Path, expected: str | 
 
 
 def _whole(folder: Path, *, name: str, text: str, expected: str) -> FetchedVersion | None:
-    """Return the version that is there if it is the one that is asked for, and whole; else None."""
+    """Return the downloaded version if it is the requested one and intact; otherwise None."""
     try:
         found = read_fetched(folder)
         check_package(folder, expected=expected)

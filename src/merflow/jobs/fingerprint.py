@@ -1,9 +1,9 @@
-"""Digests of the files behind the paths that a pipeline is given: corpus, local encoders, a local recognizer.
+"""Digests of the files behind a pipeline's paths: corpus, local encoders, a local recognizer.
 
-A pipeline's cache knows paths and no content. So this is the first step of every run, it is never cached, and the
-digests are parameters of the steps that read these files. A digest is taken over names, sizes and modification times,
-because a corpus is too large to read in every run. A file that is replaced gets another time; files that are copied to
-another volume do, too, and their corpus is then indexed again.
+A pipeline's cache knows paths but not content. So this is the first step of every run, it is never cached, and the
+digests are parameters of the steps that read these files. A digest covers names, sizes and modification times, because
+a corpus is too large to read in every run. A replaced file gets a new modification time. So do files that are copied to
+another volume, and their corpus is then indexed again.
 """
 
 from collections.abc import Sequence
@@ -39,13 +39,13 @@ def fingerprint(*, corpus: str, root: str, transcribe: bool, params: Params, pro
 
 
 def _of_folder(name: str) -> str:
-    """Return a digest of a folder's files; empty if the name is not that of a folder, as for models of the hub."""
+    """Return a digest of a folder's files; empty if the name is not a folder, as for models from the hub."""
     folder = Path(name).expanduser()
     return folder_fingerprint(folder) if name and folder.is_dir() else ""
 
 
 def encoder_models(profile: EncoderProfile, params: FeatureParams) -> list[str]:
-    """Return the folders of local encoders: that of all of them, which may be empty, and those that are named."""
+    """Return the folders of local encoders: the common folder, which may be empty, and those named individually."""
     models = {str(spec.settings.get("model", "")) for spec in profile.roles.values()}
     return [params.encoders_folder, *sorted(filter(is_path, models))]
 

@@ -1,4 +1,4 @@
-"""The gate in two steps, as a pipeline takes them: one decides, the other waits for a person and moves the alias."""
+"""The gate as two pipeline steps: one decides, the other waits for a person and moves the alias."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -17,17 +17,17 @@ _POLL_S = 5.0
 
 
 def gate(registry: Registry, version: str, *, mode: Mode, policy: GatePolicy, load: Loader) -> Promotion:
-    """Compare a version with the champion and record the decision; move nothing. A refusal is an outcome.
+    """Compare a version with the champion and record the decision without moving anything. A refusal is no error.
 
     Args:
         registry: The registered model.
         version: Number or alias of the version.
         mode: ``enforce``, ``warn`` or ``dry-run``; the last records nothing.
-        policy: What the version must show.
+        policy: The requirements for the version.
         load: Loads a package in another process.
 
     Raises:
-        RegistryError: There is no such version, or its files are gone.
+        RegistryError: There is no such version, or its files are missing.
         ModelError: A package is damaged or holds a pickle.
         TrackingError: The server cannot be reached or refuses.
     """
@@ -52,14 +52,14 @@ def outcome_of(done: Promotion) -> GateOutcome:
 def promote_decided(
     registry: Registry, outcome: GateOutcome, *, approval_h: float, poll_s: float = _POLL_S
 ) -> tuple[str, ...]:
-    """Act on the outcome of the gate: move the alias, perhaps after a person's approval; return what happened.
+    """Act on the gate's outcome: move the alias, optionally after a person's approval; return what happened.
 
     Args:
         registry: The registered model.
         outcome: The outcome.
-        approval_h: Hours to wait for an approval, counted from the decision, so that a step which starts again waits
-            no longer; 0 asks for none.
-        poll_s: Seconds between two looks at the audit trail.
+        approval_h: Hours to wait for an approval, counted from the decision, so that a restarted step does not wait
+            longer; 0 requires no approval.
+        poll_s: Seconds between checks of the audit trail.
 
     Raises:
         RegistryError: The gate refused the version, or nobody approved the decision in time.
@@ -96,12 +96,12 @@ def _deadline(waiting: Promotion, *, hours: float) -> datetime:
 
 
 def decision_markdown(done: Promotion, *, uri: str, approval_h: float) -> str:
-    """Return the outcome of :func:`gate` as Markdown: the verdict, what comes next, and every check.
+    """Return the outcome of :func:`gate` as Markdown: the verdict, the next step, and every check.
 
     Args:
         done: The outcome.
-        uri: The tracking server, for the command that approves.
-        approval_h: Hours to wait for an approval; 0 if none is asked for.
+        uri: The tracking server, for the approval command.
+        approval_h: Hours to wait for an approval; 0 if none is required.
     """
     against = "no champion" if done.champion is None else f"the champion, version {done.champion.version}"
     lines = [f"# {done.version.title} against {against}", "", *(f"{sentence}\n" for sentence in done.sentences)]
@@ -119,7 +119,7 @@ def decision_markdown(done: Promotion, *, uri: str, approval_h: float) -> str:
 
 
 def figures_of(done: Promotion) -> dict[str, float]:
-    """Return the number of checks, how many failed, and the accuracy that was compared, where it was."""
+    """Return the number of checks, the number of failures, and the accuracy figure if it was compared."""
     if not isinstance(done.made, GateDecision):
         return {}
     measured = {check.name: check.measured for check in done.made.checks}

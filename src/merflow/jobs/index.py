@@ -1,4 +1,4 @@
-"""Index a corpus: read it into one manifest."""
+"""Indexing of a corpus: it is read into one manifest."""
 
 from dataclasses import replace
 from pathlib import Path

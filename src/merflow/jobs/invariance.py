@@ -16,19 +16,19 @@ from merflow.runs import fold_folder
 
 # Presets of Fig. 2, in its order: without the constraint and with it.
 _SIDE_BY_SIDE = ("no-mic", "full")
-# Utterances in a map. A t-SNE of three modalities of a session of IEMOCAP would take minutes; all enter the figures.
+# Utterances in a map: a t-SNE of three modalities of an IEMOCAP session would take minutes. The figures use all.
 _MOST_UTTERANCES = 500
 _SAME = ("manifest_hash", "split_id", "encoder_keys")
 
 
 @dataclass(frozen=True)
 class Invariance:
-    """Representations of every modality that one or two models make.
+    """Representations of every modality in one or two models.
 
     Attributes:
         agreements: Agreement of the modalities by variant; empty for a model without such representations.
         arrays: The representations and the maps, named ``VARIANT/MODALITY`` and ``VARIANT/MODALITY/tsne``.
-        figure: The maps; None where none can be computed.
+        figure: The maps; None if none can be computed.
     """
 
     agreements: Mapping[str, Agreement]
@@ -37,7 +37,7 @@ class Invariance:
 
 
 def counterpart(fold: Path) -> Path | None:
-    """Return the fold that Fig. 2 shows beside this one, if the same run has it on the same data; else None."""
+    """Return the fold that Fig. 2 shows next to this one, if the same run has it on the same data; otherwise None."""
     record = fold_folder.read_record(fold)
     if record.model != "gia-mic" or record.preset not in _SIDE_BY_SIDE:
         return None

@@ -1,7 +1,7 @@
 """The way back from a trained model or a run to its data, splits, code and encoders.
 
-The fold record in the model folder says what a training was made from. The project around the current folder (git, and
-``dvc.lock``) says which of its revisions holds these data, and whether the files here are the same.
+The fold record in the model folder says what a model was trained on. The project around the current folder (git and
+``dvc.lock``) says which of its revisions has these data, and whether the files here are the same.
 """
 
 import tempfile
@@ -62,7 +62,7 @@ class Training:
 
 @dataclass(frozen=True)
 class DataVersion:
-    """A manifest and splits that trainings were made from, with the revisions of this project that hold them."""
+    """A manifest and splits that models were trained on, with the revisions of this project that contain them."""
 
     corpus: str
     manifest_hash: str
@@ -77,7 +77,7 @@ class CodeVersion:
     """A commit that trained folds.
 
     Attributes:
-        commit: Empty where the record has none.
+        commit: The commit; empty if the record has none.
         changed: True if files differed from the commit.
         known: True if this checkout has the commit; None outside a checkout.
         here: True if it is checked out here.
@@ -98,10 +98,10 @@ class Lineage:
 
     Attributes:
         reference: The reference as it was given.
-        kind: Kind of thing that it names, for people.
+        kind: Kind of object that it names, for people.
         registered: The model version, if the reference is one.
-        project: Root of the project around; None outside of one.
-        mismatches: Sentences about data or code that differ here, or that no revision has.
+        project: Root of the enclosing project; None outside a project.
+        mismatches: Sentences about data or code that differ here or are in no revision.
     """
 
     reference: str
@@ -131,11 +131,11 @@ def lineage(reference: str, *, uri: str | None, around: Path) -> Lineage:
     Args:
         reference: A model folder, a fold's folder or a benchmark's folder; or in MLflow a run's id or a model version
             (``models:/name/3``, ``name@alias``).
-        uri: MLflow's server or database; None where none is named.
+        uri: MLflow's server or database; None if none is named.
         around: A folder of the project whose revisions are searched.
 
     Raises:
-        MerflowError: The reference is nothing of the kind, or its record is missing, damaged, or of another version.
+        MerflowError: The reference is none of these, or its record is missing, damaged, or from another version.
     """
     subject = _on_disk(Path(reference)) if Path(reference).exists() else _tracked(reference, uri=uri)
     project = Project.around(around)
@@ -205,7 +205,7 @@ def _of_run(run: Tracked, record: Path | None) -> Training:
 
 
 def _data(subject: _Subject, here: Here) -> tuple[DataVersion, ...]:
-    """Return every pair of manifest and splits of the trainings, and the revisions that hold them."""
+    """Return every pair of manifest and splits used for training, and the revisions that contain them."""
     records = {(each.record.manifest_hash, each.record.split_id): each.record for each in reversed(subject.trainings)}
     return tuple(
         DataVersion(
@@ -221,7 +221,7 @@ def _data(subject: _Subject, here: Here) -> tuple[DataVersion, ...]:
 
 
 def _code(commit: str, project: Project | None) -> CodeVersion:
-    """Return what this checkout knows of a commit."""
+    """Return what this checkout knows about a commit."""
     name, dash, _ = commit.partition("-dirty")
     known = project.commit(name) if project and name else None
     head = project.commit("HEAD") if project else None

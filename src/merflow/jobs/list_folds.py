@@ -1,8 +1,8 @@
-"""The trainings of a benchmark, whose number follows from the splits of the corpus.
+"""The training runs of a benchmark; their number depends on the splits of the corpus.
 
-A training depends on what its own fold reads, and on nothing else of the benchmark. So its inputs are copied into the
-workspace under their digests, the features without those of other variants, and its request names these copies. One
-more variant, or a corpus that was indexed again without a change, leaves the requests of all other folds as they are.
+A training run depends only on the inputs of its own fold. So its inputs are copied into the workspace under their
+digests, with the features of its variant only, and its request names these copies. If a variant is added, or a corpus
+is indexed again without changes, the requests of all other folds stay the same.
 """
 
 import shutil
@@ -29,8 +29,8 @@ from merflow.storage.local import digest, file_md5, replacing
 def list_folds(request: ListFoldsRequest, *, manifest: Path, splits: Path, features: Path, run: Path) -> list[Path]:
     """Write one request for each fold and seed of each variant into the workspace, and return their paths.
 
-    The path of a request has its digest, and the identity of the workspace: a pipeline that caches a training by this
-    path trains again where the trained folds are gone.
+    The path of a request contains its digest and the identity of the workspace: a pipeline that caches training by this
+    path trains again in a workspace without the trained folds.
 
     Args:
         request: Variants, seeds and settings.
@@ -87,8 +87,8 @@ def of_variant(features: ExtractedFeatures, streams: tuple[Stream, ...]) -> Extr
 def data_of(features: ExtractedFeatures) -> str:
     """Return a digest of the recordings and texts that these features were made from.
 
-    A recording may be replaced under its old name and length. Keys and manifest then stay the same, the inputs in the
-    store's index do not.
+    A recording may be replaced by one with the same name and length. Keys and manifest then stay the same, but the
+    inputs in the store's index do not.
 
     Raises:
         FeatureError: The store lacks a stream.
@@ -128,7 +128,7 @@ def _request(
 
 
 def _copied(path: Path, folder: Path) -> Path:
-    """Return a copy of a file under its digest."""
+    """Copy a file under its digest, and return the copy's path."""
     copy = folder / f"{file_md5(path)}.parquet"
     if not copy.is_file():
         with replacing(copy) as part:
@@ -144,12 +144,12 @@ def _written(features: ExtractedFeatures, folder: Path) -> Path:
 
 
 def run_file(run: Path, workspace: Workspace) -> Path:
-    """Return the path in the workspace under which folds find a run."""
+    """Return the path in the workspace where folds find a run."""
     return workspace.run_of(read_tracked_run(run).name)
 
 
 def _named_run(run: Path, workspace: Workspace) -> Path:
-    """Return a copy of the run's file under a path that the run's name alone decides.
+    """Copy the run's file to a path that depends only on the run's name, and return that path.
 
     A fold logs into the run, but its result does not depend on it.
     """

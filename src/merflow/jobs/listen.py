@@ -1,4 +1,4 @@
-"""Listen to a recording or a microphone: segments, emotions or scores, a page, and files for other programs."""
+"""Listening to a recording or a microphone: segments, emotions or scores, a page, and files for other programs."""
 
 import sys
 import time
@@ -39,24 +39,24 @@ from merflow.storage.local import digest, replacing
 PAGE, SOUND, JOURNAL = "listening.html", "sound.mp3", "journal.jsonl"
 TABLE, ELAN, LABELS = "segments.csv", "segments.eaf", "labels.txt"
 EMBEDDED_BYTES = 15_000_000  # about an hour; a larger page is slow to open
-VERSION = 1  # raise it when segments of the same recording change; part of the journal's key
+VERSION = 1  # increase it when segments of the same recording change; part of the journal's key
 
 
 @dataclass(frozen=True)
 class ListenRequest:
-    """A recording to listen to, and the way to do it.
+    """A recording to listen to, with the settings.
 
     Attributes:
         recording: The file; ``-`` for standard input; None for a microphone.
         model: Location of the model.
         out: Folder of the results.
         command: Command to print on the page.
-        microphone: Microphone, ``INPUT:DEVICE``; None for the usual one.
+        microphone: Microphone, ``INPUT:DEVICE``; None for the default one.
         limit_s: Seconds to record from a microphone; None for no limit.
         settings: Rules for segments.
         half_life_s: Half-life of the smoothing.
-        sound: If false, the page has no playback, and no sound is kept.
-        transcription: Settings of Whisper; None to do without words.
+        sound: If false, the page has no playback, and no audio is kept.
+        transcription: Settings of Whisper; None for no transcription.
         tracking_uri: MLflow server or database of the model.
         encoders_folder: ``features.encoders_folder``.
         device: Device of the models: ``cpu``, ``cuda`` or ``auto``.
@@ -77,7 +77,7 @@ class ListenRequest:
     device: str = "auto"
 
     def source(self) -> AbstractContextManager[Source]:
-        """Return the source of sound, to be opened."""
+        """Return the audio source, to be opened."""
         if self.recording is None:
             return open_device(self.microphone, limit_s=self.limit_s)
         if str(self.recording) == "-":
@@ -92,23 +92,23 @@ def listen(
     tell_segment: Callable[[HeardSegment], None] = lambda _segment: None,
     predictor: Predictor | None = None,
 ) -> tuple[ListeningResults, Path]:
-    """Find the speech of a recording, predict the emotion of each segment, and write page, tables and labels.
+    """Find the speech in a recording, predict each segment, and write page, tables and labels.
 
-    Finished segments are journalled, so that a run that died continues after its last finished batch.
+    Finished segments are written to a journal, so that an interrupted run continues after its last finished batch.
 
     Args:
         request: The recording, the model and the settings.
-        progress: Told of the seconds that were heard; None prints plain lines.
-        tell_segment: Told of each segment when it is predicted.
-        predictor: The model, if it is open already.
+        progress: Notified of the seconds processed; None prints plain lines.
+        tell_segment: Notified of each segment when it is predicted.
+        predictor: The model, if it is already open.
 
     Returns:
         The results, and the path of the page.
 
     Raises:
-        MediaError: The recording or microphone cannot be heard.
-        ServingError: ``model`` is no model, or another process listens with the same ``out``.
-        CorpusError: Whisper is missing, or does not know the language.
+        MediaError: The recording or microphone cannot be read.
+        ServingError: ``model`` is not a model, or another process uses the same ``out``.
+        CorpusError: Whisper is missing, or does not support the language.
         FeatureError: silero-vad, PyAV or an encoder is not installed.
         OutputError: ``out`` cannot be written.
     """
@@ -133,7 +133,7 @@ def listen(
 
 @dataclass(frozen=True)
 class _Heard:
-    """Outcome of one pass over the sound."""
+    """Outcome of one pass over the audio."""
 
     segments: list[HeardSegment]
     waveform: Waveform
@@ -149,7 +149,7 @@ def _heard(
     progress: Progress,
     tell_segment: Callable[[HeardSegment], None],
 ) -> _Heard:
-    """Listen to the end; the copy of the sound is in its place when the stack closes."""
+    """Listen to the end; the copy of the audio is complete when the stack closes."""
     journal = None if source.digest is None else request.out / JOURNAL
     remembered = stack.enter_context(open_remembered(journal, key=_key(request, source, predictor, whisper)))
     copy = None
@@ -187,7 +187,7 @@ def _whisper(params: TranscriptionParams | None) -> Whisper | None:
 
 
 def _key(request: ListenRequest, source: Source, predictor: Predictor, whisper: Whisper | None) -> str:
-    """Return the identity of everything that decides a segment's prediction."""
+    """Return the key of everything that affects a segment's prediction."""
     return digest(
         {
             "version": VERSION,
@@ -227,7 +227,7 @@ def _results(
 
 
 def _write(request: ListenRequest, source: Source, results: ListeningResults, waveform: Waveform) -> Path:
-    """Write all files; the sound of a short recording goes into the page, and that of any other stays beside it."""
+    """Write all files; the audio of a short recording is embedded in the page, that of a longer one is next to it."""
     out, sound = request.out, request.out / SOUND
     embeds = request.sound and source.path is not None and sound.stat().st_size <= EMBEDDED_BYTES
     kept = request.sound and not embeds

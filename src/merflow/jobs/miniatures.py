@@ -1,4 +1,4 @@
-"""Miniature encoders, which run the code path of the pretrained ones without a download."""
+"""Miniature encoders, which use the same code as the pretrained ones without a download."""
 
 from pathlib import Path
 

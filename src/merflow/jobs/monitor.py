@@ -1,4 +1,4 @@
-"""A window of traffic against the data that the model was measured on."""
+"""Comparison of a window of traffic with the data that the model was tested on."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,17 +23,17 @@ from merflow.opening.monitored_model import MonitoredModel, monitored_model
 
 @dataclass(frozen=True)
 class MonitorRequest:
-    """A window of traffic, and what it is compared with.
+    """A window of traffic, and its reference.
 
     Attributes:
         traffic: Logs, see :func:`merflow.monitoring.logs.read_records`.
         model: Location of the model; empty for the one that answered the reference.
         reference: Earlier traffic to compare with; empty for the held-out data of the model's package.
-        labels: CSV file of labels that came back; None without any.
-        since: Start of the window, see :func:`merflow.monitoring.window.moment`; empty for all.
+        labels: CSV file of labels; None if there are none.
+        since: Start of the window, see :func:`merflow.monitoring.window.moment`; empty for no limit.
         until: End of the window.
         alpha: Family-wise level.
-        min_clips: Fewest clips to compare.
+        min_clips: Minimum number of clips to compare.
         tracking_uri: MLflow server or database of the model.
     """
 
@@ -57,7 +57,7 @@ def monitor(
         request: Traffic and reference.
         out: Folder of the results.
         command: Command to print on the page.
-        prometheus: File for the node exporter; None to write none.
+        prometheus: File for the node exporter; None for no file.
 
     Returns:
         The results, and the path of the page.
@@ -65,7 +65,7 @@ def monitor(
     Raises:
         MonitoringError: Logs, labels and model do not belong together, or the logs are empty.
         FormatError: A log is damaged.
-        ModelError: The model was registered before monitoring.
+        ModelError: The model was registered before monitoring existed.
         OutputError: ``out`` cannot be written.
         MerflowError: The model cannot be found.
     """

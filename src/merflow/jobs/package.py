@@ -1,7 +1,7 @@
-"""A package of a variant whose folds and files a pipeline keeps in different places.
+"""Packaging of a variant in a pipeline, which keeps folds and files in different places.
 
-The packaging and the stress suite read the folder of a finished benchmark. Such a folder is put together from links, in
-the workspace, where a step that was interrupted finds its checkpoint, its models and its predictions again.
+The packaging and the stress suite read the folder of a finished benchmark. Such a folder is assembled from links in the
+workspace, where an interrupted step finds its checkpoint, models and predictions again.
 """
 
 import shutil
@@ -31,7 +31,7 @@ _NO_SUITE = "<p>The stress suite was left out: <code>stress_utterances</code> is
 
 
 def put_together(workspace: Workspace, folds: Sequence[Path], *, artifacts: Mapping[str, Path]) -> Path:
-    """Return a folder with links to these folds and artifacts, as the folder of a finished benchmark has them.
+    """Return a folder with links to these folds and artifacts, laid out like the folder of a finished benchmark.
 
     The same folds always have the same folder.
 
@@ -64,19 +64,19 @@ def package(
     page: Path,
     progress: Progress | None = None,
 ) -> str:
-    """Package a variant of a benchmark that MLflow has a run of; return the variant.
+    """Package a variant of a benchmark with a run in MLflow; return the variant.
 
     Args:
-        run: Folder of the benchmark; the package is made below it and copied.
+        run: Folder of the benchmark; the package is built below it and copied.
         variant: ``model:preset``, or ``best``.
         settings: Settings of the package.
         out: Folder for the package.
         card: HTML file for the card.
         page: HTML file for the page of the stress suite.
-        progress: Told of folds, epochs and conditions.
+        progress: Notified of folds, epochs and conditions.
 
     Raises:
-        PromotionError: MLflow has no run of the variant, to which a version would belong.
+        PromotionError: MLflow has no run of the variant for a version to belong to.
         MerflowError: See :func:`merflow.jobs.register.build`.
     """
     chosen = best_of(run) if variant == BEST else variant

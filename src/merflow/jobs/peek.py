@@ -1,4 +1,4 @@
-"""One utterance of a manifest as a figure, for people who want to look at a corpus before they trust it."""
+"""A figure of one utterance of a manifest, for people who want to look at a corpus before they trust it."""
 
 from difflib import get_close_matches
 from pathlib import Path
@@ -21,7 +21,7 @@ _MAX_FRAMES = 180
 def peek(manifest: Path, *, utterance: str, out: Path) -> Path:
     """Draw an utterance's frames, waveform, log-mel spectrogram, transcripts and labels to ``out`` (PNG).
 
-    A sentence takes the place of a modality that the corpus lacks or that cannot be read.
+    If the corpus lacks a modality or it cannot be read, a sentence says so instead.
 
     Raises:
         CorpusError: The manifest cannot be read, or has no such utterance.
@@ -58,7 +58,7 @@ def _samples(manifest: Manifest, row: dict[str, Any]) -> np.ndarray | str:
     if recording is None:
         return _lacking(manifest, "audio_path", "recording")
     try:
-        # Resampled whatever corpus.resample is, for no number is computed from the figure.
+        # Resampled regardless of corpus.resample, because no number is computed from the figure.
         return read_samples(recording, n_samples=None, resample=True)
     except CorpusError as error:
         return str(error)
@@ -110,7 +110,7 @@ def _label(row: dict[str, Any]) -> dict[str, str]:
 
 
 def _times(row: dict[str, Any]) -> tuple[float, float]:
-    """Return start and end in the video; without times, the video is the utterance's own, as long as its recording."""
+    """Return start and end in the video; without times, the video contains only the utterance and is as long."""
     if _known(row["end_s"]):
         return float(row["start_s"]) if _known(row["start_s"]) else 0.0, float(row["end_s"])
     counted = _known(row["n_samples"]) and _known(row["rate_hz"])

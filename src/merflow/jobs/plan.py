@@ -1,9 +1,9 @@
-"""The plan of a pipeline's run: one request for each step, made from the few settings that a user gives.
+"""The plan of a pipeline's run: one request per step, derived from the user's few settings.
 
-Everything that decides a step's result beside its input files is resolved here: the parameters, the user's presets, and
-the digests of code and data. The folds are listed once the splits exist (``jobs.list_folds``). A pipeline makes its
-plan anew in every run. The other steps are cached by their requests, so they run again exactly when something of their
-own has changed.
+Everything that affects a step's result besides its input files is resolved here: the parameters, the user's presets,
+and the digests of code and data. The folds are listed once the splits exist (``jobs.list_folds``). A pipeline plans
+again in every run. The other steps are cached by their requests, so they run again only if something that affects them
+has changed.
 """
 
 import json
@@ -41,7 +41,7 @@ from merflow.presets.variants import chosen, read_video
 from merflow.runs.code_closure import code_digest
 from merflow.storage.local import digest
 
-_PODS = 2  # workers of a study, each of which may have a machine of its own
+_PODS = 2  # workers of a study, each of which may have its own machine
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class PreparationPlan:
 
 @dataclass(frozen=True)
 class BenchmarkPlan:
-    """Requests of all steps of a benchmark; the step ``list_folds`` makes those of training."""
+    """Requests of all steps of a benchmark; the step ``list_folds`` creates those for training."""
 
     preparation: PreparationPlan
     list_folds: ListFoldsRequest
@@ -81,7 +81,7 @@ class TuningPlan:
     """Requests of all steps of a study.
 
     Attributes:
-        trials: One request for each worker.
+        trials: One request per worker.
     """
 
     preparation: PreparationPlan
@@ -195,7 +195,7 @@ def _preparation(
     user_presets: UserPresets,
 ) -> PreparationPlan:
     digests = digests_of(settings, params, profile=profile)
-    if digests.corpus:  # an earlier step took the digest, so the files exist, though perhaps not on this machine
+    if digests.corpus:  # an earlier step computed the digest, so the files exist, though perhaps not on this machine
         check_protocol(settings.corpus, params.splits.protocol)
     else:
         root = Path(settings.root) if settings.root else None
@@ -243,12 +243,12 @@ def _preparation(
 
 
 def _training_code(step: str, preset: Preset) -> str:
-    """Return a digest of a step's code and of the preset that it trains, its model's code included."""
+    """Return a digest of a step's code and of the preset that it trains, including the model's code."""
     return digest([code_digest(step), training_of(preset)])
 
 
 def _text_of(presets: str, variants: Sequence[str]) -> str:
-    """Return the text of those user presets that are among the variants; empty for none."""
+    """Return the text of the user presets among the variants; empty for none."""
     entries: dict[str, Any] = (yaml.safe_load(presets) or {}).get("presets", {}) if presets.strip() else {}
     named = {variant: entries[variant] for variant in variants if variant in entries}
     return json.dumps({"presets": named}, default=str) if named else ""

@@ -10,7 +10,7 @@ from merflow.runs.code_closure import code_digest
 
 
 def plan_monitoring(settings: MonitoringSettings, *, workspace: str, params: str) -> tuple[MonitorRequest, ActRequest]:
-    """Return the requests of the comparison and of what follows from it.
+    """Return the requests for the comparison and for the action after it.
 
     Args:
         settings: The user's settings.
@@ -18,7 +18,7 @@ def plan_monitoring(settings: MonitoringSettings, *, workspace: str, params: str
         params: Changes to ``params.yaml``.
 
     Raises:
-        MonitoringError: ``since`` is no time.
+        MonitoringError: ``since`` is not a time.
         ParamsError: ``params`` is wrong, nothing says where the registry is, or the retraining is incomplete.
     """
     moment(settings.since, option="since")
@@ -35,10 +35,10 @@ def plan_monitoring(settings: MonitoringSettings, *, workspace: str, params: str
 
 
 def check_retraining(settings: MonitoringSettings) -> None:
-    """Raise if a drift could not start the retraining that the settings ask for.
+    """Raise if the retraining in the settings could not be started after drift.
 
     Raises:
-        ParamsError: No pipeline is named, or its parameters are no JSON object.
+        ParamsError: No pipeline is named, or its parameters are not a JSON object.
     """
     if settings.on_drift == "retrain" and not settings.retrain:
         raise ParamsError("on_drift is retrain, but no pipeline is named; set retrain, for example to merflow-promote")

@@ -1,4 +1,4 @@
-"""The plan of the pipeline ``promote``: that of its benchmark, and one request for each step that follows."""
+"""The plan of the pipeline ``promote``: that of its benchmark, and one request for each later step."""
 
 import os
 from dataclasses import dataclass
@@ -30,12 +30,12 @@ def plan_promotion(settings: RunSettings, promotion: PromotionSettings, *, comma
 
     Args:
         settings: The user's settings of the benchmark.
-        promotion: The user's settings of what follows.
+        promotion: The user's settings of the promotion.
         command: The command that repeats the benchmark, for its report.
 
     Raises:
         MerflowError: See :func:`merflow.jobs.plan.plan_benchmark`.
-        ParamsError: Nothing would be tracked, the policy is wrong, or the package cannot wait so long.
+        ParamsError: Nothing would be tracked, the policy is invalid, or the package cannot wait that long.
         PresetError: The variant to promote is not one of the benchmark's.
     """
     params = params_of(settings)
@@ -78,7 +78,7 @@ def plan_promotion(settings: RunSettings, promotion: PromotionSettings, *, comma
 
 
 def check_promotion(promotion: PromotionSettings, *, models: list[str], tracking: str) -> None:
-    """Raise if a promotion of these variants cannot end well, before the hours that a benchmark may take.
+    """Raise if a promotion of these variants cannot succeed, before a benchmark takes hours.
 
     Args:
         promotion: The settings.

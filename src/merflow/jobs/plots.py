@@ -33,7 +33,7 @@ def plots(trained: Sequence[Path], *, results: Path, metrics: Path, out: Path) -
     Args:
         trained: Fold folders that the results were computed from.
         results: ``results.json``.
-        metrics: JSON file to write: UA, WA, macro F1 and calibration error per variant, or the figures of scores.
+        metrics: JSON file to write: UA, WA, macro F1 and calibration error per variant, or the figures for scores.
         out: Folder for ``learning/``, ``confusion/`` and ``reliability/``, or of scores ``learning/``, ``scatter/``,
             ``residuals/`` and ``errors/``; its content is replaced.
 

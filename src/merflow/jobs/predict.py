@@ -1,4 +1,4 @@
-"""Predict the emotions or scores of clips; finished clips are remembered, so that the same command continues."""
+"""Prediction of clips' emotions or scores; finished clips are remembered, so that the same command continues."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -25,8 +25,8 @@ from merflow.storage.line_journal import LineJournal, open_line_journal
 from merflow.storage.local import digest
 
 LIMIT_S = 600.0  # a longer recording is for `merflow listen`, which needs little memory at any length
-BATCH = 32  # clips that are in memory at once
-VERSION = 1  # raise it when predictions of the same clip change; part of a remembered clip's key
+BATCH = 32  # clips in memory at once
+VERSION = 1  # increase it when predictions of the same clip change; part of a remembered clip's key
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class PredictRequest:
         clips: The clips.
         model: Location of the model.
         out: CSV file for the results; None to write and remember nothing.
-        transcription: Settings of Whisper; None to do without recognized words.
+        transcription: Settings of Whisper; None for no transcription.
         tracking_uri: MLflow server or database of the model.
         encoders_folder: ``features.encoders_folder``.
         device: Device of the model: ``cpu``, ``cuda`` or ``auto``.
@@ -57,17 +57,17 @@ def predict(
 ) -> ClipResults:
     """Predict clips in batches, and write the table of results.
 
-    A clip that cannot be read is set aside with the reason. With ``out``, finished clips are kept in a journal beside
-    it, by the digest of their files and the version of the model.
+    A clip that cannot be read is set aside with the reason. With ``out``, finished clips are kept in a journal next to
+    it, keyed by file digest and model version.
 
     Args:
         request: The clips, the model and the settings.
-        progress: Told of the clips that are done; None prints plain lines.
-        predictor: The model, if it is open already.
+        progress: Notified of the clips that are done; None prints plain lines.
+        predictor: The model, if it is already open.
 
     Raises:
-        ServingError: ``model`` is no model, or another process writes to the same ``out``.
-        CorpusError: Whisper is missing, or does not know the language.
+        ServingError: ``model`` is not a model, or another process writes to the same ``out``.
+        CorpusError: Whisper is missing, or does not support the language.
         OutputError: ``out`` cannot be written.
         MerflowError: See :func:`merflow.opening.open_model.open_model`.
     """
@@ -104,7 +104,7 @@ class _Remembered:
     """Clips that an earlier run finished.
 
     Attributes:
-        reused: Number of clips that were taken from it.
+        reused: Number of clips taken from it.
     """
 
     def __init__(self, journal: LineJournal | None, keys: Sequence[str]) -> None:
@@ -117,11 +117,11 @@ class _Remembered:
                 case {"key": str(key), "clip": dict(clip)}:
                     try:
                         self._known[key] = ClipResult.model_validate(clip, strict=False)
-                    except ValidationError:  # of another version of merflow
+                    except ValidationError:  # written by another version of merflow
                         continue
 
     def find(self, index: int, *, name: str) -> ClipResult | None:
-        """Return what is known of a clip, under its present name."""
+        """Return the finished clip under its current name; None if it is not known."""
         known = self._known.get(self._keys[index]) if self._known else None
         if known is None:
             return None
@@ -129,7 +129,7 @@ class _Remembered:
         return known.model_copy(update={"clip": name})
 
     def add(self, results: Sequence[tuple[int, ClipResult]]) -> None:
-        """Write finished clips in one piece; those that were refused are tried again next time."""
+        """Write finished clips in one piece; refused ones are tried again next time."""
         if self._journal is not None:
             self._journal.add(
                 [
@@ -183,7 +183,7 @@ def _result(clip: Clip, answer: ClipAnswer, *, abstains: bool) -> ClipResult:
 
 
 def _keys(listed: ClipList, clips: OpenedClips, model: ServedModel, whisper: Whisper | None) -> list[str]:
-    """Return the identity of everything that decides each clip's prediction; empty if a file cannot be read."""
+    """Return the key of everything that affects each clip's prediction; empty if a file cannot be read."""
     digests = [each.digest for each in listed.clips]
     shared = [VERSION, model.name, model.version, None if whisper is None else whisper.identity]
     keys = []

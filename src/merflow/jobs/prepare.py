@@ -1,4 +1,4 @@
-"""The jobs before training, from a corpus to the files that folds are trained from."""
+"""The jobs before training, from a corpus to the files that folds are trained on."""
 
 from collections.abc import Sequence
 from pathlib import Path

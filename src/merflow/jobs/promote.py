@@ -1,4 +1,4 @@
-"""A version of the registry before the gate: both packages are fetched and measured, and the aliases move."""
+"""Promotion of a registered version: both packages are fetched and measured, the gate decides, and aliases move."""
 
 import tempfile
 from collections.abc import Sequence
@@ -45,7 +45,7 @@ def promote(
         version: Number or alias of the version.
         mode: ``enforce``, ``warn`` or ``dry-run``; the last writes nothing.
         forced: Reason of a forced promotion; empty if it is not forced.
-        policy: Policy file; merflow's own if None.
+        policy: Policy file; None for merflow's default.
         require_approval: Promote only on a decision that a person has approved.
         load: Loads a package in another process, with encoders from the hub's cache by default.
 
@@ -62,7 +62,7 @@ def promote(
 
 
 def gate_by(registry: Registry, policy: GatePolicy, *, mode: Mode, forced: str, load: Loader) -> Decide:
-    """Return the gate for versions of a registry."""
+    """Return the gate for a registry's versions."""
 
     def decide(candidate: RegisteredVersion, champion: RegisteredVersion | None) -> GateDecision:
         versions = [candidate] if champion is None else [candidate, champion]
@@ -94,10 +94,11 @@ def _fetched(registry: Registry, version: RegisteredVersion, *, into: Path) -> P
 
 
 def _measured(folders: Sequence[Path], versions: Sequence[RegisteredVersion], *, load: Loader) -> list[Evidence]:
-    """Try and time packages side by side, the candidate first, and read the evidence of each.
+    """Test and time packages together, the candidate first, and read the evidence of each.
 
-    Nothing is timed where the candidate does not load: the gate refuses it then. A champion that does not load has no
-    costs, so that it does not block every later model for good: the gate names them as missing, and force gets past.
+    Nothing is timed if the candidate does not load, because the gate then refuses it. A champion that does not load has
+    no costs, so that it does not block every later model permanently: the gate reports the costs as missing, and force
+    overrides that.
     """
     for folder in folders:
         refuse_pickles(folder)
@@ -116,7 +117,7 @@ def _measured(folders: Sequence[Path], versions: Sequence[RegisteredVersion], *,
 
 
 def _loads(champion: Path, clips: Sequence[Clip], *, load: Loader) -> bool:
-    """Return True if the champion can still be loaded; else say why not."""
+    """Return True if the champion can still be loaded; otherwise print the reason."""
     outcome = smoke_test(champion, clips[:1], task=read_package(champion).predicted, load=load)
     if not outcome.passed:
         say(f"promote: the champion cannot be loaded: {outcome.error}")

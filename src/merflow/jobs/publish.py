@@ -1,4 +1,4 @@
-"""A folder from this machine to S3."""
+"""Upload of a folder from this machine to S3."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from merflow.storage.s3.transfers import Transfers
 def publish(
     folder: Path, address: str, *, endpoint: str | None = None, progress: Progress | None = None
 ) -> Publication:
-    """Publish a folder in S3, visible as a whole; see :func:`merflow.storage.s3.publishing.publish`.
+    """Publish a folder in S3, so that it becomes visible as a whole; see :func:`merflow.storage.s3.publishing.publish`.
 
     Args:
         folder: The local folder.

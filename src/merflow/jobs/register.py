@@ -28,10 +28,10 @@ class PackageSettings:
 
     Attributes:
         kind: ``refit`` on all sessions, or ``ensemble`` of the fold models.
-        coverage: Share of conformal sets or intervals that shall hold the truth, between 0 and 1.
-        stress_utterances: Number of test utterances of the stress suite; 0 leaves the suite out.
-        intended: The use that the model is meant for, for its card.
-        exception: The reason for which a prohibited use is allowed; None for none.
+        coverage: Share of conformal sets or intervals that should contain the truth, between 0 and 1.
+        stress_utterances: Number of test utterances in the stress suite; 0 skips the suite.
+        intended: The model's intended use, for its card.
+        exception: The exception that allows a prohibited use; None if there is none.
         encoders_folder: ``features.encoders_folder``.
         device: ``cpu``, ``cuda`` or ``auto``.
     """
@@ -47,12 +47,12 @@ class PackageSettings:
 
 @dataclass(frozen=True)
 class Registered:
-    """A version that was registered.
+    """A registered version.
 
     Attributes:
         name: The registered model.
         version: Number of the version.
-        new: False if this very package was registered before.
+        new: False if this exact package was registered before.
         variant: ``model:preset``.
         kind: ``refit`` or ``ensemble``.
         package: Folder of the package.
@@ -89,7 +89,7 @@ def register(
         settings: Settings of the package.
         command: Command to print on the page of the stress suite.
         out: Folder of the package; None for ``packages/MODEL/PRESET-KIND`` in the run.
-        progress: Told of folds, epochs and conditions.
+        progress: Notified of folds, epochs and conditions.
 
     Raises:
         PromotionError: The benchmark is not finished, has no such variant that can be promoted, or was not tracked.
@@ -104,7 +104,7 @@ def register(
 
 
 def best_of(run: Path) -> str:
-    """Return the best variant of a finished benchmark: the highest pooled UA, or the lowest pooled MAE of scores.
+    """Return the best variant of a finished benchmark: by the highest pooled UA, or the lowest pooled MAE for scores.
 
     Raises:
         PromotionError: The benchmark is not finished.
@@ -136,7 +136,7 @@ def build(
 ) -> Path:
     """Build the package of a variant with stress results and card; return ``out``.
 
-    Models, calibration and evidence of an earlier package of the same folds and settings are kept.
+    Models, calibration and evidence of an earlier package with the same folds and settings are reused.
 
     Raises:
         MerflowError: See :func:`merflow.promotion.packaging.package.build_package` and
@@ -182,8 +182,8 @@ def publish(package: Path, *, registry: Registry, encoders_folder: str = "") -> 
     """Log a package on its variant's run, and register it as the next version and as ``candidate``.
 
     Raises:
-        PromotionError: The package knows no run of its variant.
-        ModelError: The folder is no package, or was changed.
+        PromotionError: The package names no run of its variant.
+        ModelError: The folder is not a package, or was changed.
         TrackingError: MLflow cannot be reached or refuses.
         RegistryError: The user may not write the registered model.
     """

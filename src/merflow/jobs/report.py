@@ -1,4 +1,4 @@
-"""The report of one or several finished runs. Nothing is trained."""
+"""The report on one or several finished runs. Nothing is trained."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,7 +25,7 @@ def report(
     Args:
         runs: Folders of benchmarks or pipelines.
         out: Folder for ``results.json``, ``report.html`` and the tables; None for the run's own folder.
-        command: Command to print in the report if the runs do not record theirs.
+        command: Command to print in the report if the runs have not recorded theirs.
         params: Settings of the bootstrap and the calibration error.
         manifest: Manifest that all folds were trained on; None to find it in the runs.
         splits: Splits that all folds were trained on; None to find them in the runs.
@@ -67,7 +67,7 @@ def _classics(runs: Sequence[RunFolder]) -> Path | None:
 
 
 def recorded_params(run: Path, params: EvaluationParams) -> EvaluationParams:
-    """Return the evaluation settings in the run's ``results.json``, so that its figures stay the same.
+    """Return the evaluation settings from the run's ``results.json``, so that its figures stay the same.
 
     Args:
         run: Folder of the run.
@@ -89,7 +89,7 @@ def _check_same_data(runs: Sequence[RunFolder]) -> None:
 
 
 def _folds(runs: Sequence[RunFolder]) -> list[Path]:
-    """Return the fold folders of all runs; a fold that is in several of them, with equal encoders, counts once."""
+    """Return the fold folders of all runs; a fold that is in several runs with equal encoders counts once."""
     first: dict[tuple[str, str], TrainedFold] = {}
     for run in runs:
         for fold_id, fold in run.folds.items():

@@ -22,7 +22,7 @@ from merflow.runs.code_closure import code_digests
 
 @dataclass(frozen=True)
 class RunSettings:
-    """The settings of a pipeline's run that the user gives.
+    """The user's settings of a pipeline's run.
 
     Attributes:
         models: Variants, ``model:preset`` each.
@@ -34,11 +34,11 @@ class RunSettings:
         quarantine: True to set bad rows aside instead of failing.
         transcribe: True to transcribe the recordings with Whisper.
         presets: Text of a file of user presets; empty for none.
-        profile: Text of the user's encoder profile; empty for the one that ``features.profile`` names.
-        params: Changes to the parameters that merflow ships, as YAML or JSON.
-        digests: Digests of the run's files, as JSON of :class:`merflow.contracts.requests.DataDigests`; empty to take
-            them now.
-        task: The thing that models learn; empty for the one that ``splits.task`` names.
+        profile: Text of the user's encoder profile; empty to use ``features.profile``.
+        params: Changes to the shipped parameters, as YAML or JSON.
+        digests: Digests of the run's files, as JSON of :class:`merflow.contracts.requests.DataDigests`; empty to
+            compute them now.
+        task: The task that models learn; empty to use ``splits.task``.
     """
 
     models: Sequence[str]
@@ -60,8 +60,8 @@ def params_of(settings: RunSettings) -> Params:
     """Return the parameters of a run, with its task.
 
     Raises:
-        ParamsError: The task is unknown; or the changes are wrong, or change the section ``cluster``, which is compiled
-            into a package.
+        ParamsError: The task is unknown; or the changes are invalid, or affect the section ``cluster``, which is
+            compiled into a package.
     """
     shipped = shipped_params()
     params = with_changes(shipped, settings.params)
@@ -74,7 +74,7 @@ def params_of(settings: RunSettings) -> Params:
 
 
 def with_task(params: Params, task: str) -> Params:
-    """Return the parameters with a task; empty for their own.
+    """Return the parameters with a task; an empty task leaves them unchanged.
 
     Raises:
         ParamsError: No task has this name.
@@ -87,10 +87,11 @@ def with_task(params: Params, task: str) -> Params:
 
 
 def check_package(params: Params, *, profile: EncoderProfile, transcribe: bool, tunes: bool) -> None:
-    """Raise if the parameters cannot work in the package that this run was started from.
+    """Raise if the parameters cannot work with the package that this run was started from.
 
     Raises:
-        ParamsError: A parameter has a password, asks for what the package lacks, or the image has other code.
+        ParamsError: A parameter contains a password or needs something that the package lacks, or the image has other
+            code.
     """
     refuse_passwords(params)
     facts = PackageFacts.read(os.environ)
@@ -100,7 +101,7 @@ def check_package(params: Params, *, profile: EncoderProfile, transcribe: bool, 
 
 
 def _check_code(facts: PackageFacts) -> None:
-    """Refuse an image with other code than the package was compiled from: its results would not be the package's."""
+    """Refuse an image whose code differs from the package's, because its results would differ, too."""
     here = code_digests()
     differing = sorted(step for step, code in facts.code.items() if here.get(step) != code)
     if differing:
@@ -111,7 +112,7 @@ def _check_code(facts: PackageFacts) -> None:
 
 
 def dvc_versions() -> DvcVersions | None:
-    """Return the versions of the DVC project that a run was started from: of its package, or of the current folder."""
+    """Return the versions of the DVC project that a run was started from: the package's, or the current folder's."""
     facts = PackageFacts.read(os.environ)
     return facts.dvc if facts is not None else recorded_versions(Path.cwd())
 
@@ -120,7 +121,7 @@ def digests_of(settings: RunSettings, params: Params, *, profile: EncoderProfile
     """Return the digests of the run's files: those of an earlier step, or new ones.
 
     Raises:
-        ParamsError: The given digests are no JSON of them.
+        ParamsError: The given digests are not valid JSON.
     """
     if settings.digests:
         return parse_json(DataDigests, settings.digests, where="digests")

@@ -1,4 +1,4 @@
-"""A model behind HTTP until it is told to stop."""
+"""Serving a model over HTTP until it is told to stop."""
 
 import logging
 from collections.abc import Callable
@@ -35,7 +35,7 @@ def serve(
     log_predictions: Path | None = None,
     ready: Callable[[str], None] | None = None,
 ) -> None:
-    """Serve a model until SIGTERM or Ctrl-C; then answer what was accepted, and return.
+    """Serve a model until SIGTERM or Ctrl-C; then answer the accepted requests, and return.
 
     Args:
         location: The model, as :func:`merflow.opening.open_model.open_model` takes it.
@@ -46,11 +46,11 @@ def serve(
         tracking_uri: The MLflow server or database of ``runs:`` and ``models:`` locations.
         encoders_folder: A folder with the pretrained encoders; empty for the hub's cache.
         device: ``cpu``, ``cuda`` or ``auto``.
-        workers: Number of processes that predict at the same time, this one among them; None for
+        workers: Number of processes that predict at the same time, including this one; None for
             :func:`merflow.serving.http.model_copies.usual_workers`.
-        drain_s: Seconds in which it still listens after SIGTERM, with readiness 503.
-        log_requests: True to log method, route, status and time of every request; never what is in it.
-        log_predictions: The traffic log; None to write none. With one, ``/metrics`` compares the latest clips with the
+        drain_s: Seconds for which it still listens after SIGTERM, with readiness 503.
+        log_requests: True to log method, route, status and time of every request, but never its content.
+        log_predictions: The traffic log; None for no log. With one, ``/metrics`` compares the latest clips with the
             held-out data of the model's package.
         ready: Called with the address once requests are answered.
 
@@ -103,7 +103,7 @@ def checked_key(key: str, *, where: str) -> str:
     """Return the key.
 
     Raises:
-        ServingError: It is too short to protect anything, or no header can carry it.
+        ServingError: It is too short to protect anything, or cannot be sent in a header.
     """
     if len(key) < _SHORTEST_KEY or not key.isascii() or any(character.isspace() for character in key):
         raise ServingError(

@@ -1,4 +1,4 @@
-"""Split a validated manifest into folds."""
+"""Splitting a validated manifest into folds."""
 
 from pathlib import Path
 
@@ -11,10 +11,10 @@ from merflow.corpus.splitting.summary import remarks_on
 
 
 def split(manifest: Path, *, out: Path, params: SplitParams) -> Splits:
-    """Write the folds of a manifest to ``out``, and a readable summary beside it (``.md``).
+    """Write the folds of a manifest to ``out``, and a readable summary next to it (``.md``).
 
     Raises:
-        CorpusError: The manifest is missing or of an unknown kind of corpus, or its last validation failed.
+        CorpusError: The manifest is missing, its kind of corpus is unknown, or its last validation failed.
         SplitError: The protocol does not suit the corpus, or a fold would leak.
     """
     refuse_failed(manifest)

@@ -31,7 +31,7 @@ def summaries(store: Path) -> list[KeySummary]:
     """Summarize every encoder key of a store.
 
     Raises:
-        FeatureError: The folder is no store, or a shard is corrupt.
+        FeatureError: The folder is not a store, or a shard is corrupt.
     """
     return housekeeping.summaries(store, modality_of=modality_of)
 
@@ -40,7 +40,7 @@ def verify(store: Path, *, progress: Progress | None = None) -> Verification:
     """Read every shard of a store against its recorded checksum.
 
     Raises:
-        FeatureError: The folder is no store.
+        FeatureError: The folder is not a store.
     """
     progress = progress or plain_lines()
     shards = housekeeping.shards_of(store)
@@ -58,7 +58,7 @@ def collect(store: Path, *, manifests: Sequence[Path], delete: bool) -> list[Unu
 
     Raises:
         CorpusError: A manifest cannot be read.
-        FeatureError: The folder is no store, or an index is corrupt.
+        FeatureError: The folder is not a store, or an index is corrupt.
         OutputError: A file cannot be deleted.
     """
     hashes = [read_manifest(manifest).hash for manifest in manifests]

@@ -39,13 +39,13 @@ def stress(
         conditions: Names of conditions; None for all that apply.
         encoders_folder: ``features.encoders_folder``.
         device: ``cpu``, ``cuda`` or ``auto``.
-        progress: Told of every condition of every fold.
+        progress: Notified of every condition of every fold.
 
     Returns:
         The results, and the path of the page.
 
     Raises:
-        EvaluationError: ``run`` is no finished run, or lacks its manifest.
+        EvaluationError: ``run`` is not a finished run, or lacks its manifest.
         StressError: A variant or condition is unknown, a condition cannot be tested, or the recordings are not those of
             the training.
         ModelError: A model cannot be loaded.

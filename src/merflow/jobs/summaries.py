@@ -58,7 +58,7 @@ def results_of_classes(
         data: Data of the folds.
         trained: Facts per variant.
         params: Settings of the bootstrap and the calibration error.
-        classics: Folder of the classics on the same splits; None for none.
+        classics: Folder of the classics on the same splits; None if there is none.
 
     Raises:
         EvaluationError: Folds are missing, or were tested on different utterances.
@@ -114,7 +114,7 @@ def check_one_task(folds: Sequence[TrainedFold], *, verb: str) -> None:
 
     Args:
         folds: Trained folds.
-        verb: The thing that is done with them, for the error: ``evaluate`` or ``compare``.
+        verb: The operation, for the error: ``evaluate`` or ``compare``.
 
     Raises:
         EvaluationError: The message names two tasks with a fold of each.

@@ -37,7 +37,7 @@ def track(
 ) -> Path:
     """Make the benchmark's run, or find that of an earlier call, and write to ``out`` how other jobs find it.
 
-    A server that is down is no error: training goes on, and the end of the benchmark uploads what MLflow lacks.
+    A server that is down is not an error: training continues, and the end of the benchmark uploads what MLflow lacks.
 
     Args:
         manifest: Validated manifest.
@@ -135,7 +135,7 @@ def _opened(run: TrackedRun) -> TrackedRun:
 
 
 def _ui(params: TrackingParams, uri: str | None) -> str:
-    """Return the address at which people open MLflow; empty for a database, which has no pages of its own."""
+    """Return the URL of MLflow for people; empty for a database, which has no pages."""
     if params.ui != "auto":
         return params.ui
     return uri if uri is not None and uri.startswith(("http://", "https://")) else ""

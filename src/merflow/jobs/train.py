@@ -64,10 +64,10 @@ def train(
     """Train one fold and write its folder (:mod:`merflow.runs.fold_folder`) to ``out``.
 
     The epoch is chosen on the development part. The predictions are made once, at the end; those of the shadow
-    selection (:mod:`merflow.training.shadow`), which looks at the test part earlier, go into a file of their own.
+    selection (:mod:`merflow.training.shadow`), which looks at the test part earlier, go into a separate file.
 
     A fold that died resumes from ``checkpoints``. A folder that already holds this very fold is left as it is. With
-    several devices per fold, each has a process of its own, and none of them outlives this call. Under torchrun this
+    several devices per fold, each has its own process, and none of them outlives this call. Under torchrun this
     call is one of these processes, which may be on several nodes, and only the first of them writes and says anything.
 
     Args:
@@ -79,8 +79,8 @@ def train(
         checkpoints: Folder of unfinished folds, each below its fingerprint.
         params: Device, precision, threads and so on.
         run: File of the benchmark's run in MLflow; None tracks nothing.
-        user_presets: The user's presets, beside those that merflow ships.
-        progress: Told of every epoch.
+        user_presets: The user's presets, in addition to those that merflow ships.
+        progress: Notified of every epoch.
 
     Raises:
         PresetError: The id names no variant and fold.
@@ -242,7 +242,7 @@ def _train(
 
 
 def _fold_run(run: Path | None, planned: PlannedFold) -> FoldRun | None:
-    """Open the fold's own run below its variant's; None where nothing is tracked."""
+    """Open the fold's own run below its variant's; None if nothing is tracked."""
     tracked = None if run is None else read_tracked_run(run)
     return None if tracked is None or tracked.uri is None else open_benchmark(tracked).fold(planned)
 

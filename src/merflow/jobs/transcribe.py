@@ -36,7 +36,7 @@ def transcribe(
     Args:
         manifest: Manifest to read; it stays as it is.
         out: The same manifest with ``asr_transcript``, null without a recording and for recordings set aside.
-        report: JSON with the model and the errors; a readable page goes beside it (``.md``).
+        report: JSON with the model and the errors; a readable page goes next to it (``.md``).
         quarantine: CSV of the recordings that cannot be decoded, with reasons; a header alone if there are none.
         journal: The texts so far, by recording and model (JSON lines); any number of corpora and models share one.
         params: The model and its settings.

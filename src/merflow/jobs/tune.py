@@ -155,7 +155,7 @@ def choose(
 
 
 def made_from(variant: str, *, name: str) -> str:
-    """Return the variant that a study's best trial becomes; an empty name stands for the base's name and ``-tuned``.
+    """Return the variant that a study's best trial becomes; an empty name means the base's name and ``-tuned``.
 
     Raises:
         PresetError: The name does not have the right form, or merflow ships a preset of that name.

@@ -25,9 +25,9 @@ from merflow.evaluation.drift import (
 from merflow.evaluation.significance import holm, student_interval
 from merflow.monitoring.samples import NUMBERS, Sample
 
-# Differences of shares that are no drift, however sure they are.
+# Differences of shares that are not drift, however sure they are.
 ABSTENTION_GAP, ACCURACY_GAP, COVERAGE_GAP = 0.10, 0.05, 0.05
-# The same of a rise of MAE, as a share of the scale's width.
+# The same for a rise of MAE, as a share of the scale's width.
 ERROR_GAP = 0.02
 FEWEST_LABELS = 50
 _PICTURE_BINS = 24
@@ -46,7 +46,7 @@ class Checks:
 
     @property
     def drifted(self) -> bool:
-        """True if any check found a drift."""
+        """True if any check found drift."""
         return any(
             check is not None and check.drifted for check in (*self.numbers, self.shares, *self.rates, self.error)
         )
@@ -69,9 +69,9 @@ def compare(
         window: The window, of at least ``min_clips`` clips.
         classes: Names of the classes; empty for scores.
         promised: Coverage that the conformal sets promise; None if it is unknown.
-        min_clips: A number that fewer clips have, on either side, is not checked.
+        min_clips: A measurement is not checked if fewer clips have it, on either side.
         alpha: Family-wise level.
-        scale: The scale of the scores; None for emotions, and where it is unknown, so that no error is checked.
+        scale: The scale of the scores; None for emotions, and if it is unknown, in which case no error is checked.
     """
     numbers = [
         _number(name, reference.numbers[name], window.numbers[name])

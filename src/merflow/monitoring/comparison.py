@@ -1,4 +1,4 @@
-"""A window of traffic against a reference, with everything that a reader should know about it."""
+"""The comparison of a window of traffic with a reference, with everything that a reader should know about it."""
 
 from collections.abc import Mapping
 
@@ -23,19 +23,19 @@ def compared(
     alpha: float = ALPHA,
     min_clips: int = MIN_CLIPS,
 ) -> DriftResults:
-    """Return the results; below ``min_clips`` answered clips, or as many of the reference, nothing is compared.
+    """Return the results; nothing is compared if the window or the reference has fewer than ``min_clips`` clips.
 
     Args:
         window: The traffic.
-        reference: What it is compared with.
+        reference: The reference.
         model: Name of the model.
         version: Its version.
-        labels: True class or score by clip_id, for some of the clips.
+        labels: True class or score by clip_id, for any of the clips.
         alpha: Family-wise level of the checks.
-        min_clips: Fewest clips.
+        min_clips: Minimum number of clips.
 
     Raises:
-        MonitoringError: The window has other classes or another task, or the labels are of other clips.
+        MonitoringError: The window has other classes or another task, or the labels belong to other clips.
     """
     elsewhere = check_labels(labels, window.answered)
     sample = sample_of(window.answered, classes=reference.classes, labels=labels)

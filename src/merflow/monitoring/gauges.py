@@ -1,4 +1,4 @@
-"""A comparison as gauges of Prometheus: a text file for the node exporter, or part of a server's ``/metrics``."""
+"""A comparison as Prometheus gauges: a text file for the node exporter, or part of a server's ``/metrics``."""
 
 from pathlib import Path
 from time import time
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class DriftGauges:
-    """Gauges on a registry; a check that is not made has none."""
+    """Gauges on a registry; a check that was not made has no gauges."""
 
     def __init__(self, registry: "CollectorRegistry", *, labels: tuple[str, ...] = ()) -> None:
         """Register them.
@@ -65,7 +65,7 @@ class DriftGauges:
 
 
 def write_prometheus(results: DriftResults, path: Path) -> None:
-    """Write a file for the textfile collector of Prometheus's node exporter, whole or not at all.
+    """Write a file for the textfile collector of Prometheus's node exporter, completely or not at all.
 
     Raises:
         MonitoringError: prometheus_client is not installed, or the collector would not read a file of this name.

@@ -1,4 +1,4 @@
-"""Traffic from files: logs of a server, and what ``merflow predict`` and ``merflow listen`` wrote."""
+"""Traffic from files: server logs, and the output of ``merflow predict`` and ``merflow listen``."""
 
 import csv
 from collections.abc import Iterator
@@ -18,9 +18,9 @@ _EXPECTED = "name a log of merflow serve, a folder of such logs (*.jsonl), a CSV
 
 
 def read_records(path: Path) -> list[TrafficRecord]:
-    """Read the clips of a file or of a folder.
+    """Read the clips in a file or in a folder.
 
-    A folder holds logs, ``*.jsonl``, or is that of ``merflow listen``, whose segments count as clips.
+    A folder contains logs, ``*.jsonl``, or is an output folder of ``merflow listen``, whose segments count as clips.
 
     Raises:
         MonitoringError: There is no such file, or it is none of these.
@@ -60,7 +60,7 @@ def _segments(results: ListeningResults) -> Iterator[TrafficRecord]:
 
 
 def _answer(heard: HeardEmotion | HeardScore | None) -> dict[str, Any]:
-    """Return the fields of a record that the task decides."""
+    """Return the fields of a record that depend on the task."""
     if heard is None:
         return {"sure": False}
     if isinstance(heard, HeardEmotion):

@@ -1,4 +1,4 @@
-"""The reference of a comparison: what a package keeps of its held-out data, or earlier traffic.
+"""The reference of a comparison: the held-out data in a package, or earlier traffic.
 
 Shapes: n utterances, C classes.
 """
@@ -31,10 +31,10 @@ class Reference:
 
     Attributes:
         sample: The clips.
-        classes: Classes of the model; empty for a model of scores.
+        classes: Classes of the model; empty for a score model.
         promised: Coverage that its sets or intervals promise; None if it is unknown.
         words: The reference in words.
-        cautions: Limits of a comparison with it.
+        cautions: Caveats about a comparison with it.
         scale: The scale of its scores; None for emotions, and where it is unknown.
     """
 
@@ -47,10 +47,10 @@ class Reference:
 
 
 def reference_of_package(folder: Path) -> Reference:
-    """Return the held-out data of a package: every utterance once, as the fold that did not learn it predicts it.
+    """Return the held-out data of a package: every utterance once, as predicted by the fold that was not trained on it.
 
     Raises:
-        ModelError: The folder is no package, or it was made before monitoring.
+        ModelError: The folder is not a package, or the package was built before monitoring existed.
         FormatError: Another version of merflow made it.
     """
     package, calibration = read_package(folder), read_any_calibration(folder)

@@ -1,4 +1,4 @@
-"""Clips as arrays, in the reference and in the window of traffic alike.
+"""Clips as arrays, for both the reference and the window of traffic.
 
 Shapes: n clips, C classes.
 """
@@ -16,9 +16,9 @@ from merflow.errors import MonitoringError
 
 
 class Number(NamedTuple):
-    """A number that is measured of clips.
+    """A number measured on clips.
 
-    ``needs`` is the modality that the model must read for it to matter; None for any.
+    ``needs`` is the modality that the model must read for the number to matter; None for any.
     """
 
     title: str
@@ -35,7 +35,7 @@ NUMBERS: dict[str, Number] = {
     "score": Number("Score", "", None),
     "width": Number("Width of the interval", "", None),
 }
-# Numbers of an answer: of an emotion, and of a score.
+# Numbers of an answer, for emotions and for scores.
 _OF_EMOTION, _OF_SCORE = {"confidence"}, {"score", "width"}
 
 
@@ -47,9 +47,10 @@ class Sample:
         clips: n.
         numbers: Known values of each number, ``(n,)`` or fewer.
         predicted: ``(C,)`` clips by predicted class; None for scores.
-        abstained: Clips of which the model was not sure; None for a model without thresholds.
-        right: Rightly predicted clips and labelled clips; None without labels, and for scores.
-        covered: Clips whose set or interval holds the label and labelled clips; None without labels or thresholds.
+        abstained: Number of clips that the model was not sure about; None for a model without thresholds.
+        right: Numbers of correctly predicted clips and of labelled clips; None without labels, and for scores.
+        covered: Numbers of clips whose set or interval contains the label and of labelled clips; None without labels or
+            thresholds.
         errors: ``(m,)`` absolute errors of the labelled clips; None without labels, and for emotions.
     """
 
@@ -69,11 +70,11 @@ def sample_of(
 
     Args:
         records: Predictions, all of one model.
-        classes: Its classes; empty for a model of scores.
+        classes: Its classes; empty for a score model.
         labels: True class or score by clip_id, for some of the clips.
 
     Raises:
-        MonitoringError: A prediction is of other classes or of another task; the message names its clip.
+        MonitoringError: A prediction has other classes or another task; the message names its clip.
     """
     _check_classes(records, classes=classes)
     return _emotions(records, classes, labels or {}) if classes else _scores(records, labels or {})
@@ -122,7 +123,7 @@ def _numbers(records: Sequence[TrafficRecord], *, without: Collection[str]) -> d
 
 
 def _check_classes(records: Sequence[TrafficRecord], *, classes: Sequence[str]) -> None:
-    """Raise if a prediction is of other classes, or of another task."""
+    """Raise if a prediction has other classes or another task."""
     for record in records:
         if (record.score is None) != bool(classes):
             has, needs = ("a score", "emotions") if classes else ("no score", "scores")

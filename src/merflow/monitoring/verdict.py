@@ -8,7 +8,7 @@ from merflow.contracts.numerals import MINUS, decimal, listed, p_value, percent,
 
 @dataclass(frozen=True)
 class DriftVerdict:
-    """The answer of the page.
+    """The page's summary.
 
     Attributes:
         headline: One line.
@@ -36,7 +36,7 @@ def drift_verdict(results: DriftResults) -> DriftVerdict:
 
 
 def sentence(check: Check) -> str:
-    """Return a check that found a drift as a sentence."""
+    """Return a sentence about a check that found drift."""
     match check:
         case NumberCheck():
             unit = f" {check.unit}" if check.unit and check.unit != "share" else ""

@@ -1,4 +1,4 @@
-"""The window of traffic: the clips of some logs that one version of a model answered in some span of time."""
+"""The window of traffic: the clips in the logs that one version of a model answered in a span of time."""
 
 import csv
 import math
@@ -40,10 +40,10 @@ class Window:
 def window_of(
     records: Sequence[TrafficRecord], *, model: str, version: str, since: datetime | None, until: datetime | None
 ) -> Window:
-    """Return the clips that a version answered from ``since`` on and before ``until``.
+    """Return the clips that a version answered from ``since`` until before ``until``.
 
     Raises:
-        MonitoringError: There are none, they are of another model, or a span is asked for and a clip has no time.
+        MonitoringError: There are none, they belong to another model, or a span is given and a clip has no time.
     """
     within = [record for record in records if _within(record, since, until)]
     names = sorted({record.model for record in within} - {model})
@@ -84,7 +84,7 @@ def only_version(records: Sequence[TrafficRecord]) -> tuple[str, str]:
 
 
 def moment(text: str, *, option: str, now: datetime | None = None) -> datetime | None:
-    """Return the moment of a date, a time, or a span before now such as ``24h``, ``7d`` or ``2w``; None if empty.
+    """Return the time given as a date, a time, or a span before now such as ``24h``, ``7d`` or ``2w``; None if empty.
 
     Raises:
         MonitoringError: The text is none of these.
@@ -123,16 +123,16 @@ def _within(record: TrafficRecord, since: datetime | None, until: datetime | Non
 def read_labels(
     path: Path, *, classes: Sequence[str], scale: ScoreScale | None = None
 ) -> dict[str, str] | dict[str, float]:
-    """Read the labels that came back: a CSV file with the columns ``clip_id`` and ``label``.
+    """Read a CSV file of labels with the columns ``clip_id`` and ``label``.
 
     Args:
         path: The file.
-        classes: Classes of the model; empty for a model of scores, whose labels are numbers.
+        classes: Classes of the model; empty for a score model, whose labels are numbers.
         scale: The scale of its scores; None if it is unknown.
 
     Raises:
-        MonitoringError: The file cannot be read, lacks a column, names a clip twice, or a label is no class or not on
-            the scale.
+        MonitoringError: The file cannot be read, lacks a column, names a clip twice, or has a label that is not a class
+            or not on the scale.
     """
     if classes:
         return _labels(path, lambda label, where: _class_of(label, where, classes))
@@ -180,7 +180,7 @@ def check_labels(labels: Mapping[str, str | float], records: Sequence[TrafficRec
     """Return the number of labels whose clip is not in the window.
 
     Raises:
-        MonitoringError: No clip has a label, or one that has a label occurs twice.
+        MonitoringError: No clip has a label, or a labelled clip occurs twice.
     """
     counts = Counter(record.clip_id for record in records)
     unknown = [clip for clip in labels if clip not in counts]

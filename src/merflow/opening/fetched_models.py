@@ -1,4 +1,4 @@
-"""Models of MLflow, downloaded once into the user's cache; what is there is checked before it is used again."""
+"""Models from MLflow, downloaded once into the user's cache; cached models are checked before they are used again."""
 
 import os
 import shutil
@@ -19,10 +19,10 @@ from merflow.tracking.lookup import is_run, run_of
 
 
 def fetched_version(registry: Registry, text: str) -> tuple[RegisteredVersion, Path]:
-    """Return the version that a number or an alias names, and its package on this machine.
+    """Return the version with a number or an alias, and its package on this machine.
 
     Raises:
-        RegistryError: There is no such version, merflow did not register it, or its files are gone.
+        RegistryError: There is no such version, merflow did not register it, or its files are missing.
         TrackingError: The server cannot be reached or refuses.
         OutputError: The cache cannot be written.
     """
@@ -44,7 +44,7 @@ def fetched_run(connection: Connection, run_id: str, *, name: str = "") -> Path:
         name: Name of the logged model; empty for the newest.
 
     Raises:
-        ServingError: It is no id of a run.
+        ServingError: It is not the id of a run.
         RegistryError: The run has no package.
         TrackingError: There is no such run, or the server cannot be reached or refuses.
         OutputError: The cache cannot be written.
@@ -64,7 +64,7 @@ def fetched_run(connection: Connection, run_id: str, *, name: str = "") -> Path:
 
 
 def _cached(what: Mapping[str, object], fetch: Callable[[Path], Path]) -> Path:
-    """Return a model that was downloaded before and is whole; else download it."""
+    """Return a model that was downloaded before and is intact; otherwise download it."""
     folder = _cache() / digest(dict(what))
     inside = next((path for path in folder.iterdir() if path.is_dir()), None) if folder.is_dir() else None
     if inside is not None and _is_whole(inside):
@@ -72,7 +72,7 @@ def _cached(what: Mapping[str, object], fetch: Callable[[Path], Path]) -> Path:
     with replacing_folder(folder) as part:
         inside = fetch(part)
         name = inside.name
-        if inside.parent != part:  # MLflow keeps the folders above it
+        if inside.parent != part:  # MLflow keeps the parent folders
             shutil.move(inside, part / name)
             for path in part.iterdir():
                 if path.name != name:

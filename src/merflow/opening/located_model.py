@@ -1,4 +1,4 @@
-"""A trained model's folder on this machine, found by the location that commands take."""
+"""A trained model's folder on this machine, found by the location given to a command."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ class LocatedModel:
 
     Attributes:
         folder: Folder of a fold, of a package or of a benchmark.
-        version: The registered version that it is, if the location names one.
+        version: The registered version, if the location names one.
     """
 
     folder: Path
@@ -29,12 +29,12 @@ class LocatedModel:
 
 
 def located_model(location: str, *, tracking_uri: str | None) -> LocatedModel:
-    """Find a model; one of MLflow is downloaded unless it was before.
+    """Find a model; download it from MLflow if necessary.
 
     Args:
         location: Folder of a fold, of a package or of a benchmark, ``runs:/RUN_ID``, ``runs:/RUN_ID/MODEL_NAME``,
             ``models:/NAME@ALIAS`` or ``models:/NAME/VERSION``.
-        tracking_uri: The MLflow server or database of a run or version; None for that of ``MLFLOW_TRACKING_URI``.
+        tracking_uri: The MLflow server or database of a run or version; None for ``MLFLOW_TRACKING_URI``.
 
     Raises:
         ServingError: There is no such folder, or the location has another form.

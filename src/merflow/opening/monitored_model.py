@@ -1,4 +1,4 @@
-"""The model that is monitored: its name, its version and its package, without loading it."""
+"""The monitored model: its name, its version and its package, without loading it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from merflow.promotion.registry.state import CHAMPION
 
 @dataclass(frozen=True)
 class MonitoredModel:
-    """A model as the log names it.
+    """A model as named in the log.
 
     Attributes:
         name: Its name.
@@ -29,16 +29,16 @@ class MonitoredModel:
 
 
 def monitored_model(location: str, *, tracking_uri: str | None = None) -> MonitoredModel:
-    """Find a model by the location that ``merflow serve`` takes, with the name and version that it logs.
+    """Find a model by its location, with the name and version that ``merflow serve`` logs for it.
 
     Args:
         location: A package, a benchmark's folder with a champion, ``runs:/RUN_ID``, ``models:/NAME@ALIAS`` or
             ``models:/NAME/VERSION``.
-        tracking_uri: The MLflow server or database; None for that of ``MLFLOW_TRACKING_URI``.
+        tracking_uri: The MLflow server or database; None for ``MLFLOW_TRACKING_URI``.
 
     Raises:
         ServingError: There is no such folder.
-        MonitoringError: The location has no package, so nothing is known of its held-out data.
+        MonitoringError: The location has no package, so nothing is known about its held-out data.
         RegistryError: There is no such version or alias, or nothing says where the registry is.
         TrackingError: MLflow is not installed, cannot be reached or refuses.
     """

@@ -1,4 +1,4 @@
-"""A trained model, opened for use from wherever it is: a folder, a run of MLflow or its registry."""
+"""Opening a trained model from a folder, an MLflow run or the registry."""
 
 from pathlib import Path
 
@@ -22,12 +22,12 @@ def open_model(
 ) -> Predictor:
     """Open a model.
 
-    A benchmark's folder stands for its champion, or else for the folds of its best variant together. Folds are
-    calibrated on their development predictions, as a registered ensemble is, if the data are still there.
+    A benchmark's folder means its champion or, if there is none, an ensemble of the folds of its best variant. Folds
+    are calibrated on their development predictions, like a registered ensemble, if the data still exist.
 
     Args:
         location: A folder, a run or a version; see :func:`merflow.opening.located_model.located_model`.
-        tracking_uri: The MLflow server or database of a run or version; None for that of ``MLFLOW_TRACKING_URI``.
+        tracking_uri: The MLflow server or database of a run or version; None for ``MLFLOW_TRACKING_URI``.
         encoders_folder: ``features.encoders_folder``.
         device: ``cpu``, ``cuda`` or ``auto``.
 
@@ -59,7 +59,7 @@ def _of_run(folder: Path, placement: Placement) -> Predictor:
 
 
 def _champion(run: RunFolder) -> tuple[RegisteredVersion, Path] | None:
-    """Return the champion and its package if it was made from folds of the benchmark; else None."""
+    """Return the champion and its package if it was built from folds of the benchmark; otherwise None."""
     try:
         version, package = fetched_version(open_registry(folder=run.root), CHAMPION)
     except RegistryError:

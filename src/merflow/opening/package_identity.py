@@ -1,4 +1,4 @@
-"""The name and version by which a package's answers are told from those of any other model."""
+"""The name and version that identify the answers of a package."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from merflow.contracts.registered_version import RegisteredVersion
 
 @dataclass(frozen=True)
 class PackageIdentity:
-    """A package among all models.
+    """The identity of a package.
 
     Attributes:
         name: Registered name, or the variant.
@@ -30,11 +30,11 @@ def identity_of(folder: Path, package: ModelPackage, *, version: RegisteredVersi
     Args:
         folder: Its folder.
         package: Its facts.
-        version: The registered version that it is; None for the one that the file beside a fetched package names, if
-            there is one and the package is still the same.
+        version: The registered version; None to use the file next to a fetched package, if it exists and the package is
+            unchanged.
 
     Raises:
-        FormatError: The file beside it is damaged, or of another version of merflow.
+        FormatError: The file next to it is damaged, or of another version of merflow.
     """
     made = f"{package.variant}, {package.made}"
     if version is not None:

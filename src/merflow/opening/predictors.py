@@ -41,7 +41,7 @@ class Placement:
 
 
 def of_package(folder: Path, placement: Placement, *, version: RegisteredVersion | None = None) -> Predictor:
-    """Load a package, which may be that of a registered version, given or named by the file beside a fetched package.
+    """Load a package. Its registered version, if any, is given or named in the file next to a fetched package.
 
     Raises:
         MerflowError: See :func:`merflow.inference.packaged_model.load_package`.
@@ -54,7 +54,7 @@ def of_package(folder: Path, placement: Placement, *, version: RegisteredVersion
 
 
 def of_model_folder(folder: Path, placement: Placement) -> Predictor:
-    """Load a model folder that stands alone, whose development data are unknown.
+    """Load a single model folder whose development data are unknown.
 
     Raises:
         MerflowError: See :func:`merflow.inference.ensemble.load_ensemble`.
@@ -74,7 +74,7 @@ def of_model_folder(folder: Path, placement: Placement) -> Predictor:
 
 
 def of_folds(run: RunFolder, placement: Placement) -> Predictor:
-    """Load the folds of a run's best variant together; the only fold if there is one.
+    """Load the folds of a run's best variant as an ensemble, or its only fold.
 
     Raises:
         ServingError: The run has several variants and no results.
@@ -118,9 +118,9 @@ def _best_folds(run: RunFolder) -> tuple[TrainedFold, ...]:
 def _calibrated(
     run: RunFolder, folds: Sequence[TrainedFold], *, device: str
 ) -> tuple[AnyCalibration | None, str, _Seconds | None]:
-    """Return the calibration, the reason if there is none, and the shortest and longest utterance of the folds' data.
+    """Return the calibration, the reason if there is none, and the durations of the shortest and longest utterance.
 
-    Whatever lacks for a calibration makes a remark, not an error: the folds predict all the same.
+    If something needed for calibration is missing, that is a remark and not an error: the folds can still predict.
     """
     seconds = None
     progress = plain_lines()

@@ -1,4 +1,4 @@
-"""The traffic log of a server, and the reference for its gauges of drift."""
+"""The traffic log of a server, and the reference for its drift gauges."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,9 +17,9 @@ from merflow.serving.predictor import ServedModel
 def watched(
     model: ServedModel, log: Path | None, *, location: str, tracking_uri: str | None
 ) -> Iterator[Traffic | None]:
-    """Yield an observer that writes the log; None without a log.
+    """Yield an observer that writes the log; None if there is no log.
 
-    A model whose held-out data are unknown is logged all the same, without gauges.
+    A model whose held-out data are unknown is still logged, but without gauges.
 
     Args:
         model: The model that is served.

@@ -1,4 +1,4 @@
-"""The presets that merflow ships, read from the YAML files beside this module.
+"""The presets that merflow ships, read from the YAML files next to this module.
 
 Every ``<model>.yaml`` in this folder is one model; nothing else lists them.
 """
@@ -41,9 +41,9 @@ class _ModelFile(Strict):
     Attributes:
         recipe: Recipe of every stage.
         stages: Policy -> settings of the recipe that differ in stages of this policy.
-        scores: Settings of the recipe that differ where the model learns a score.
-        frozen: Settings of the recipe that differ where encoders that should learn are frozen
-            (``training.encoders: frozen``, or encoders that cannot learn).
+        scores: Settings of the recipe that differ if the model predicts a score.
+        frozen: Settings of the recipe that differ if encoders that should be fine-tuned are frozen
+            (``training.encoders: frozen``, or encoders that cannot be fine-tuned).
         presets: Presets by name.
         unavailable: Rows of the paper's tables that cannot be trained, with the reason.
     """
@@ -96,7 +96,7 @@ def preset(variant: str, user_presets: UserPresets | None = None) -> Preset:
 
     Args:
         variant: ``model:preset``.
-        user_presets: The user's presets, beside those that merflow ships; None for a caller that takes none.
+        user_presets: The user's presets, in addition to those that merflow ships; None for a caller that takes none.
 
     Raises:
         PresetError: No such model or preset exists; the message names the nearest.
@@ -116,7 +116,7 @@ def preset(variant: str, user_presets: UserPresets | None = None) -> Preset:
 
 
 def published_tables() -> tuple[PublishedTable, ...]:
-    """Return the papers' tables that presets are rows of, in the papers' order of tables and rows."""
+    """Return the papers' tables whose rows are presets, in the papers' order of tables and rows."""
     return tables_of({content.model: content.paper for content in _model_files().values()})
 
 
@@ -133,7 +133,7 @@ def _model_files() -> dict[str, _ModelFile]:
 
 
 def _recipes(content: _ModelFile, entry: _PresetEntry, *, where: str) -> tuple[Recipe, ...]:
-    """Return one recipe per stage: of the model, the policy, the preset and its stage, each overriding the last."""
+    """Return one recipe per stage, merged from model, policy, preset and stage; later ones override earlier ones."""
     stages = [{"policy": stage} if isinstance(stage, str) else stage for stage in entry.stages]
     return tuple(
         parse(

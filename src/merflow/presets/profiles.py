@@ -1,7 +1,7 @@
 """Encoder profiles: those that merflow ships, in the folder ``profiles``, and the user's own, each in one file.
 
-A user's profile may start from a shipped one (``base: paper``) and names the encoders that differ. An encoder of a
-plain role replaces all encoders that the base has for this role; one of ``role/encoder`` replaces that one alone.
+A user's profile may start from a shipped one (``base: paper``) and names the encoders that differ. An encoder for a
+plain role replaces all encoders that the base has for this role; one for ``role/encoder`` replaces only that one.
 """
 
 import json
@@ -30,7 +30,7 @@ _SHAPE = (
     "settings: {model: ./minilm, layers: last}}}}"
 )
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
-# Beginnings of a model's name that is a folder relative to the profile's file.
+# Prefixes of model names that are folders relative to the profile's file.
 _RELATIVE = ("./", "../")
 
 
@@ -40,7 +40,8 @@ class _ProfileFile(Strict):
     Attributes:
         name: Name of the profile; None for the file's own name.
         base: The shipped profile that this one starts from; None to start from nothing.
-        standardize: True to standardize features by the statistics of the training part; None for the base's choice.
+        standardize: True to standardize features with the statistics of the training part; None to use the base's
+            setting.
         roles: Encoders by role, or by ``role/encoder`` if papers use different ones; the role then names one of them.
         models: Adjustments of models whose sizes would be out of proportion to these encoders.
     """
@@ -80,15 +81,16 @@ def shipped_profile(name: str) -> EncoderProfile:
 
 
 def is_file(profile: str) -> bool:
-    """Return True if ``features.profile`` names a file of the user's instead of a shipped profile."""
+    """Return True if ``features.profile`` names a user's file instead of a shipped profile."""
     return profile.endswith((".yaml", ".yml")) or "/" in profile
 
 
 def read_profile(profile: str) -> EncoderProfile:
-    """Return the profile that ``features.profile`` names: one that merflow ships, or a file of the user's.
+    """Return the profile that ``features.profile`` names: a shipped one, or a user's file.
 
     Raises:
-        PresetError: merflow ships no such profile, the file is missing, or it is wrong; every problem is named.
+        PresetError: merflow ships no such profile, the file is missing, or it is invalid; the message names every
+            problem.
     """
     if not is_file(profile):
         return shipped_profile(profile)
@@ -98,16 +100,16 @@ def read_profile(profile: str) -> EncoderProfile:
 
 
 def parse_profile(text: str, *, name: str, where: str, folder: Path | None = None) -> EncoderProfile:
-    """Parse a profile of the user's.
+    """Parse a user's profile.
 
     Args:
         text: YAML, or the JSON of an :class:`EncoderProfile`.
         name: Name of the profile if the text gives none.
         where: The file, for errors.
-        folder: Folder that the models' relative paths start from; None to leave them as they are.
+        folder: Folder that the models' relative paths start from; None to leave them unchanged.
 
     Raises:
-        PresetError: The text is wrong; every problem is named.
+        PresetError: The text is invalid; the message names every problem.
     """
     content = yaml_of(text, where=where, shape=_SHAPE)
     if not isinstance(content, dict) or not content:
@@ -123,7 +125,7 @@ def parse_profile(text: str, *, name: str, where: str, folder: Path | None = Non
 
 
 def profile_text(profile: EncoderProfile) -> str:
-    """Return the JSON of a profile that :func:`parse_profile` reads, for machines that lack the user's file."""
+    """Return a profile as JSON that :func:`parse_profile` reads, for machines without the user's file."""
     values = profile.model_dump(exclude={"roles": {"__all__": {"folder", "digest"}}}, exclude_none=True)
     return json.dumps(values)
 
@@ -131,8 +133,8 @@ def profile_text(profile: EncoderProfile) -> str:
 def fitted(preset: Preset, profile: EncoderProfile) -> Preset:
     """Return a preset as it is trained on the encoders of a profile: small encoders get a small model.
 
-    Settings that the preset's own config makes stay as they are, and so do settings in the recipe of a user's preset,
-    even if they equal the paper's.
+    Settings in the preset's own config are kept, and so are settings in the recipe of a user's preset, even if they
+    equal the paper's.
     """
     fit = profile.models.get(preset.model, ModelFit())
     changes = preset.changes or ({},) * len(preset.recipes)
@@ -144,7 +146,7 @@ def fitted(preset: Preset, profile: EncoderProfile) -> Preset:
 
 
 def _profile(content: Any, *, name: str, where: str, folder: Path | None) -> EncoderProfile:  # noqa: ANN401 - parsed YAML
-    """Check a file's content and return the profile; report all problems together."""
+    """Return the profile in a file's content; report all problems together."""
     try:
         file = parse(_ProfileFile, content, where=where)
     except ParamsError as error:
@@ -201,7 +203,7 @@ def _slot(slot: str, entry: object, *, folder: Path | None, problems: list[str])
 
 
 def _replaced(base: Profile, own: Mapping[str, EncoderSpec | str | None]) -> dict[str, EncoderSpec | str | None]:
-    """Return the base's encoders with the user's in their places."""
+    """Return the base's encoders, replaced by the user's where given."""
     whole = {slot for slot, entry in own.items() if "/" not in slot and not isinstance(entry, str)}
     kept = {slot: spec for slot, spec in base.items() if slot.partition("/")[0] not in whole}
     return {**kept, **own}

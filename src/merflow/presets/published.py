@@ -1,4 +1,4 @@
-"""The papers' own figures, read from ``published.csv``; each line is one system of a table on one test."""
+"""The papers' own figures, read from ``published.csv``; each line is one system in a table on one test."""
 
 import csv
 from collections.abc import Mapping
@@ -21,12 +21,12 @@ class _Line(NamedTuple):
 
 
 def figures_of(variant: str) -> tuple[PublishedFigure, ...]:
-    """Return every figure that the paper reports of a system (``model:preset``), in the order of the file."""
+    """Return every figure that the paper reports for a system (``model:preset``), in the order of the file."""
     return tuple(figure for line in _lines() if line.row.variant == variant for figure in line.row.figures)
 
 
 def tables_of(papers: Mapping[str, Paper]) -> tuple[PublishedTable, ...]:
-    """Return the papers' tables that presets are rows of, in the papers' order of tables and rows.
+    """Return the papers' tables whose rows are presets, in the papers' order of tables and rows.
 
     Args:
         papers: The paper of each model.

@@ -28,10 +28,10 @@ def file_text(path: Path, *, kind: str, option: str) -> str:
 
 
 def yaml_of(text: str, *, where: str, shape: str) -> Any:  # noqa: ANN401 - parsed by the caller
-    """Return the content of a YAML text; ``shape`` tells in errors how to write it.
+    """Return the content of a YAML text; error messages use ``shape`` to show how to write it.
 
     Raises:
-        PresetError: The text is no YAML.
+        PresetError: The text is not YAML.
     """
     try:
         return yaml.safe_load(text)

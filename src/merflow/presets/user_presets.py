@@ -1,6 +1,6 @@
 """The user's presets: a file, written by hand or by ``merflow tune``, that changes settings of a paper's presets.
 
-A user's preset has a name of its own and says which preset it is based on; the papers' presets stay as they are.
+A user's preset has its own name and says which preset it is based on; the papers' presets are not changed.
 """
 
 import json
@@ -51,10 +51,10 @@ class UserPresetFile(Strict):
 
 
 def read_user_presets(path: Path | None) -> dict[str, Preset]:
-    """Return the presets of a file, and none without one; ``folds.presets`` checks their configs.
+    """Return the presets in a file, or none without a file; ``folds.presets`` checks their configs.
 
     Raises:
-        PresetError: The file is missing, empty, or wrong in one of the ways of :func:`parse_user_presets`.
+        PresetError: The file is missing, empty or invalid; see :func:`parse_user_presets`.
         ParamsError: A key of an entry is wrong.
     """
     if path is None:
@@ -66,7 +66,7 @@ def read_user_presets(path: Path | None) -> dict[str, Preset]:
 
 
 def presets_text(path: Path | None) -> str:
-    """Return the text of a file of presets, and an empty text without one.
+    """Return the text of a presets file, or an empty string without a file.
 
     Raises:
         PresetError: The file is missing or cannot be read.
@@ -77,10 +77,10 @@ def presets_text(path: Path | None) -> str:
 
 
 def parse_user_presets(text: str, *, where: str) -> dict[str, Preset]:
-    """Parse presets from the text of a file, by variant; an empty text has none.
+    """Parse presets from the text of a file, by variant; an empty string has none.
 
     Raises:
-        PresetError: The text is no YAML or holds no presets, a base is unknown, a name belongs to a shipped preset or
+        PresetError: The text is not YAML or holds no presets, a base is unknown, a name belongs to a shipped preset or
             to another model, or a recipe is wrong.
         ParamsError: A key of an entry is wrong.
     """
@@ -95,7 +95,7 @@ def parse_user_presets(text: str, *, where: str) -> dict[str, Preset]:
 
 
 def recorded_preset(record: PlannedFold) -> Preset:
-    """Return the preset that a fold was trained with: a shipped one, or the user's as the record holds it.
+    """Return the preset that a fold was trained with: a shipped one, or the user's preset in the record.
 
     Raises:
         PresetError: This version of merflow ships no such preset, or not the one that it is based on.
@@ -125,7 +125,7 @@ def read_each(entries: Mapping[str, Entry], read: Callable[[str, Entry], Preset]
 
 
 def write_user_presets(path: Path, entries: Mapping[str, UserPreset]) -> None:
-    """Write a file of presets, whole or not at all.
+    """Write a presets file, completely or not at all.
 
     Raises:
         OutputError: The file cannot be written.
@@ -140,10 +140,10 @@ def write_user_presets(path: Path, entries: Mapping[str, UserPreset]) -> None:
 
 
 def user_preset_name(variant: str, *, where: str) -> tuple[str, str]:
-    """Return the model and the name in the variant of a user's preset.
+    """Return the model and the preset name in a user's variant.
 
     Raises:
-        PresetError: The variant has not the form ``model:preset``, or is one that merflow ships.
+        PresetError: The variant does not have the form ``model:preset``, or is one that merflow ships.
     """
     model, name = parse_variant(variant)
     if variant in catalogue.presets() or variant in catalogue.unavailable():
@@ -177,5 +177,5 @@ def _preset(variant: str, entry: UserPreset, *, where: str) -> Preset:
         ),
         base=entry.base,
         changes=tuple(changes),
-        tuned=json.loads(json.dumps(entry.tuned, default=str)),  # YAML knows dates
+        tuned=json.loads(json.dumps(entry.tuned, default=str)),  # YAML has dates
     )

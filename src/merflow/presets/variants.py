@@ -1,4 +1,4 @@
-"""Variants by name, and the trainings that a benchmark of them is made of."""
+"""Variants by name, and the training runs in a benchmark of them."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ def chosen(variants: Sequence[str], user_presets: UserPresets | None = None) -> 
     """Return the presets of these variants.
 
     Raises:
-        PresetError: None given, one given twice, or one unknown.
+        PresetError: No variant is given, or one is given twice or unknown.
     """
     if not variants:
         raise PresetError("no variant given; name at least one, for example context-mmt:mmt-frozen")
@@ -28,10 +28,10 @@ def read_video(variants: Sequence[str], user_presets: UserPresets | None = None)
 
 
 def folds_of(variants: Sequence[str], *, folds: int, seeds: Sequence[int]) -> list[str]:
-    """List every training of a benchmark as the text of its :class:`FoldId`.
+    """Return every training run of a benchmark as the text of its :class:`FoldId`.
 
-    The first fold of every variant comes before the second fold of any, so that an unfinished benchmark has seen all
-    variants, and the time that is left can be told from the time that has passed.
+    The first fold of every variant comes before the second fold of any, so that an unfinished benchmark covers all
+    variants, and the remaining time can be estimated from the elapsed time.
 
     Args:
         variants: ``model:preset`` each.

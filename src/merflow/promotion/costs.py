@@ -1,4 +1,4 @@
-"""Measurements of a package in fresh processes: smoke test, time per clip, peak resident memory and size."""
+"""Measurements of a package in new processes: smoke test, time per clip, peak resident memory and size."""
 
 import platform
 import secrets
@@ -29,11 +29,11 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class PackageLoader:
-    """A way to load packages, which can be sent to another process.
+    """A picklable loader of packages.
 
     Attributes:
         encoders_folder: ``features.encoders_folder``: a folder with the pretrained encoders; empty for the hub's cache.
-        device: Device that predicts.
+        device: Device to predict on.
     """
 
     encoders_folder: str = ""
@@ -67,7 +67,7 @@ def _outputs(found: Answer) -> list[float]:
 
 
 def smoke_test(folder: Path, clips: Sequence[Clip], *, task: Task, load: Loader) -> SmokeTest:
-    """Load a package in a fresh process and predict; a failure is an outcome, not an error.
+    """Load a package in a new process and predict; a failure is reported, not raised.
 
     Args:
         folder: The package.
@@ -87,13 +87,13 @@ def smoke_test(folder: Path, clips: Sequence[Clip], *, task: Task, load: Loader)
 def measure_costs(
     folders: Sequence[Path], clips: Sequence[Clip], *, load: Loader, rounds: int = 2, repeats: int = 3
 ) -> tuple[Costs, ...]:
-    """Measure packages in turns, each time in a fresh process, so that a busy minute does not hit only one of them.
+    """Measure packages in turns, each time in a new process, so that a busy moment does not affect only one of them.
 
     Args:
         folders: The packages: the candidate, and the champion if there is one.
         clips: Clips that are predicted one at a time.
         load: Loads a package; must be picklable.
-        rounds: Fresh processes per package.
+        rounds: New processes per package.
         repeats: Timed predictions per clip and process, after one that is not timed.
 
     Raises:
@@ -119,17 +119,17 @@ def measure_costs(
 
 
 def _fresh(call: Callable[[], Result]) -> Result:
-    """Return the result of a call in a process of its own."""
+    """Return the result of a call in a new process."""
     results: list[Result] = []
     in_processes([call], workers=1, finished=results.append)
     return results[0]
 
 
 def _tried(folder: Path, clips: Sequence[Clip], *, task: Task, load: Loader) -> str:
-    """Load and predict; return the error in one line, or an empty text."""
+    """Load and predict; return the error in one line, or an empty string."""
     try:
         found = load(folder)(clips)
-    except Exception as error:  # whatever it is, the package cannot be used
+    except Exception as error:  # any error means that the package cannot be used
         return f"{type(error).__name__}: {' '.join(str(error).split())}"
     named = "scores" if isinstance(task, Regression) else "probabilities"
     if found.shape != (len(clips), task.outputs):

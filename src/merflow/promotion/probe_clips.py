@@ -1,6 +1,6 @@
-"""Made-up clips on which a package is tried out where its corpus is not at hand.
+"""Generated clips for trying out a package without its corpus.
 
-They are as long as the utterances of the training, so that the time per clip is realistic; what they say is not.
+They are as long as the training utterances, so that the time per clip is realistic; their content is not.
 """
 
 from collections.abc import Collection
@@ -12,7 +12,7 @@ from merflow.contracts.streams import Modality
 from merflow.corpus.samples import RATE_HZ
 from merflow.inference.media_clips import Clip, Frames, Samples
 
-# Longer clips say nothing new about a model and take long to encode on a processor.
+# Longer clips say nothing new about a model, and take long to encode on a CPU.
 _LONGEST_S = 20.0
 _FRAMES_HZ, _HEIGHT, _WIDTH = 25.0, 96, 128
 _WORDS = ("well", "I", "did", "not", "think", "that", "you", "would", "really", "say", "that", "to", "us")
@@ -24,7 +24,7 @@ def probe_clips(package: ModelPackage, *, also: Collection[Modality] = (), count
 
     Args:
         package: The package.
-        also: Further modalities, which another package reads that is measured on the same clips.
+        also: Further modalities, for another package that is measured on the same clips.
         count: Number of clips.
         seed: Seed of sounds and pictures.
     """
@@ -34,7 +34,7 @@ def probe_clips(package: ModelPackage, *, also: Collection[Modality] = (), count
 def made_up_clips(
     modalities: Collection[Modality], *, seconds: tuple[float, float], count: int = 6, seed: int = 0
 ) -> list[Clip]:
-    """Return clips with these modalities, from the shortest to the longest of these seconds."""
+    """Return clips with these modalities, with durations from the shortest to the longest of the given ones."""
     random = np.random.default_rng(seed)
     shortest_s, longest_s = (min(each, _LONGEST_S) for each in seconds)
     lengths_s = np.linspace(max(shortest_s, 0.5), max(longest_s, 0.5), count)

@@ -8,17 +8,17 @@ from merflow.contracts.streams import Modality
 
 @dataclass(frozen=True, kw_only=True)
 class PredictedClip:
-    """The facts about a predicted clip that no task decides.
+    """The facts about a predicted clip that do not depend on the task.
 
     Attributes:
         clip_id: Name of the clip.
-        sure: True if exactly one class is possible, or the sign of a score is sure.
-        modalities: Modalities that counted.
+        sure: True if exactly one class is possible, or the side of a score is clear.
+        modalities: Modalities that were used.
         warnings: Reasons to trust the prediction less, as measured.
-        duration_s: Duration of the recording; None without one.
-        level_dbfs: Its level; None without one.
-        speech_share: Share of it that is speech; None if it is silent, or nobody looked.
-        words: Number of words of the transcript; None without one.
+        duration_s: Duration of the recording; None without a recording.
+        level_dbfs: Its level; None without a recording.
+        speech_share: Share of it that is speech; None if it is silent or was not checked.
+        words: Number of words of the transcript; None without a transcript.
     """
 
     clip_id: str
@@ -38,7 +38,7 @@ class ClipPrediction(PredictedClip):
     Attributes:
         emotion: The most likely class.
         probabilities: Probability of every class; calibrated if the model is.
-        possible: The conformal set, in the order of the classes. It may be empty, and is without thresholds.
+        possible: The conformal set, in the order of the classes. It may be empty; without thresholds, it always is.
     """
 
     emotion: str
@@ -49,7 +49,7 @@ class ClipPrediction(PredictedClip):
         """Return what results keep of the prediction.
 
         Args:
-            abstains: True if the model has thresholds; without any, it is never unsure.
+            abstains: True if the model has thresholds; otherwise it is never unsure.
         """
         return HeardEmotion(
             emotion=self.emotion,
@@ -79,7 +79,7 @@ class ClipScore(PredictedClip):
         """Return what results keep of the prediction.
 
         Args:
-            abstains: True if the model has intervals; without any, it is never unsure.
+            abstains: True if the model has intervals; otherwise it is never unsure.
         """
         return HeardScore(
             score=self.score,

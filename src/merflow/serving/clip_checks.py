@@ -1,4 +1,4 @@
-"""Measurements of a clip that are reasons to trust its prediction less.
+"""Measurements of a clip that can be reasons to trust its prediction less.
 
 Shapes: n samples.
 """
@@ -15,10 +15,10 @@ from merflow.inference.media_clips import Clip, Samples
 from merflow.serving.media import seconds_of
 from merflow.serving.speech import WINDOW, SpeechDetector
 
-# Below it, models that were measured by duration are right less often; see docs/predicting.md.
+# Models are less accurate on shorter clips; see docs/predicting.md.
 SHORT_S = 1.5
-# Share of windows of 32 ms that silero-vad takes for speech. Of 339 real utterances none has less than 0.50; noise,
-# tones, hum and melodies have 0.
+# Share of 32 ms windows that silero-vad takes for speech. None of 339 real utterances has less than 0.50; noise, tones,
+# hum and melodies have 0.
 SPEECH_PROBABILITY, LEAST_SPEECH = 0.5, 0.25
 
 
@@ -27,10 +27,10 @@ class Measured:
     """Measurements of one clip.
 
     Attributes:
-        duration_s: Duration of its recording; None without one.
+        duration_s: Duration of its recording; None without a recording.
         warnings: What is unusual about it.
-        level_dbfs: Its level; None without one.
-        speech_share: Share of it that is speech; None if it is silent, or nobody looked.
+        level_dbfs: Its level; None without a recording.
+        speech_share: Share of it that is speech; None if it is silent or was not checked.
     """
 
     duration_s: float | None
@@ -46,10 +46,10 @@ class ClipChecks:
     Attributes:
         silence_dbfs: Level below which a recording is silent, as in the validation of corpora.
         training_seconds: Shortest and longest utterance of the training data; None if they are unknown.
-        hears: True if the model reads the sound.
+        hears: True if the model reads audio.
         finds_speech: True if silero-vad is installed.
-        usual_distances: Distance from the training data that 99% of new speakers' utterances stay below, by role; roles
-            without one are not judged.
+        usual_distances: By role, the distance from the training data that 99% of new speakers' utterances stay below;
+            roles without one are not checked.
     """
 
     silence_dbfs: float
@@ -103,6 +103,6 @@ def speech_share(samples: np.ndarray) -> float:
     Raises:
         FeatureError: silero-vad is not installed.
     """
-    whole = np.pad(samples, (0, -len(samples) % WINDOW))  # one call of the network instead of a second one at the end
+    whole = np.pad(samples, (0, -len(samples) % WINDOW))  # so that one call of the network is enough
     probabilities = SpeechDetector().feed(whole)
     return float((probabilities >= SPEECH_PROBABILITY).mean()) if len(probabilities) else 0.0

@@ -14,7 +14,7 @@ from merflow.errors import ServingError
 from merflow.inference.clip_table import COLUMNS
 
 STANDARD_INPUT = Path("-")
-# Files of a folder that are tried; a file that is named itself is tried whatever its ending.
+# Files in a folder are tried if they have one of these extensions; a file that is named explicitly is always tried.
 _ENDINGS = (
     "3gp aac ac3 aif aiff amr ape asf au avi caf dv f4v flac flv m4a m4v mka mkv mov mp2 mp3 mp4 mpeg mpg mts mxf oga "
     "ogg ogv opus spx tak ts tta voc w64 wav webm wma wmv wv"
@@ -26,15 +26,15 @@ _NAMES = ("clip", "utterance_id")  # columns that name a row, if there are any
 
 @dataclass(frozen=True)
 class ListedClip:
-    """A clip that has not been opened.
+    """A clip that has not been opened yet.
 
     Attributes:
         name: Its path, or its name in the table.
-        media: A file of sound, with or without video, or the bytes of one; None without sound.
-        video: A video file of its own; None for that of ``media``, if it has any.
+        media: A file with audio, with or without video, or the bytes of one; None without audio.
+        video: A separate video file; None to use the video in ``media``, if any.
         text: The words; None if they are unknown.
-        group: Group of the speaker for the conformal sets, such as the gender; None if it is unknown.
-        dialogue: Name of the dialogue whose turns are in the order of the list; None for a clip that stands alone.
+        group: The speaker's group for the conformal sets, such as the gender; None if it is unknown.
+        dialogue: Name of the dialogue, whose turns are in the order of the list; None for a single clip.
     """
 
     name: str
@@ -46,7 +46,7 @@ class ListedClip:
 
     @property
     def digest(self) -> str:
-        """Digest of all of it; empty if a file cannot be read."""
+        """Digest of the clip's contents; empty if a file cannot be read."""
         summary = hashlib.sha256()
         try:
             for source in (self.media, self.video):
@@ -65,7 +65,7 @@ class ClipList:
 
     Attributes:
         clips: The clips.
-        ignored: Files of the folders that are no media, by their names.
+        ignored: Files in the folders that are not media, judging by their names.
     """
 
     clips: tuple[ListedClip, ...]
@@ -73,18 +73,18 @@ class ClipList:
 
 
 def list_clips(paths: Sequence[Path], *, standard_input: bytes | None = None, table_on_input: bool = False) -> ClipList:
-    """List the clips of files, folders and tables.
+    """List the clips in files, folders and tables.
 
-    Folders are searched with all folders below them; hidden files are left out. CSV and Parquet files are tables with
-    some of the columns of :mod:`merflow.inference.clip_table`, whose paths are relative to the table.
+    Folders are searched recursively; hidden files are skipped. CSV and Parquet files are tables with any of the columns
+    of :mod:`merflow.inference.clip_table`; their paths are relative to the table.
 
     Args:
         paths: Files, folders and tables; ``-`` for standard input.
-        standard_input: The bytes of standard input; None if it is not read.
+        standard_input: The bytes from standard input; None if it is not read.
         table_on_input: True if standard input is a CSV table, not a recording.
 
     Raises:
-        ServingError: A path does not exist, a table is none, or there is no clip.
+        ServingError: A path does not exist, a table is malformed, or there is no clip.
     """
     clips: list[ListedClip] = []
     ignored = 0
@@ -116,7 +116,7 @@ def list_clips(paths: Sequence[Path], *, standard_input: bytes | None = None, ta
 
 
 def with_settings(clips: ClipList, *, text: str | None, group: str | None) -> ClipList:
-    """Return the list with these words for its only clip, and with this group for every clip that has none.
+    """Return the list with these words for its only clip, and this group for every clip without one.
 
     Raises:
         ServingError: Words are given for several clips.

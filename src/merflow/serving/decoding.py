@@ -1,7 +1,7 @@
-"""The sound of any recording that FFmpeg reads, as 16 kHz mono blocks; memory is the same at any length.
+"""The audio of any recording that FFmpeg reads, as 16 kHz mono blocks; memory use does not depend on the length.
 
 Channels are averaged and rates converted as in training (:func:`merflow.corpus.samples.to_16_khz_mono`). Packets that
-cannot be decoded are set aside, and silence keeps the rest at its time.
+cannot be decoded are replaced by silence, so that the rest keeps its time.
 
 Shapes: n samples of one block.
 """
@@ -19,9 +19,9 @@ from merflow.errors import MediaError
 from merflow.features.media.frames import library
 from merflow.serving.media import CONTAINER_OPTIONS, is_cover
 
-_GAP_S = 0.1  # shorter ones are how encoders begin and how cameras count
-_LONGEST_GAP_S = 3600.0  # a longer one is a wrong time, not a pause
-_SHORT_BY_S = 1.0  # containers round their duration
+_GAP_S = 0.1  # encoder delay and camera timestamps cause shorter ones
+_LONGEST_GAP_S = 3600.0  # a longer one is a wrong timestamp, not a pause
+_SHORT_BY_S = 1.0  # containers round durations
 _KEPT_DAMAGES = 100
 
 
@@ -40,14 +40,14 @@ class DamagedPart:
 
 @dataclass
 class Decoded:
-    """The sound of a file or device, and what was found out about it while it was read.
+    """The audio of a file or device, with what was learned about it while reading.
 
     Attributes:
         name: Name for messages.
         container: An open PyAV container.
-        stream: Its sound.
-        expected_s: Duration that the container gives; None if it gives none.
-        origin_s: The container's first time.
+        stream: Its audio stream.
+        expected_s: Duration according to the container; None if it does not say.
+        origin_s: The container's first timestamp.
         damaged: Damaged parts so far, at most 100.
         n_damaged: Number of damaged parts so far.
         n_samples: Samples at 16 kHz so far.
@@ -64,14 +64,14 @@ class Decoded:
 
     @property
     def has_video(self) -> bool:
-        """True if the file holds moving pictures, not only a cover."""
+        """True if the file has video, not just a cover image."""
         return any(not is_cover(stream) for stream in self.container.streams.video)
 
     def blocks(self) -> Iterator[np.ndarray]:
         """Yield the samples in order, ``(n,)`` float32 at 16 kHz, all finite.
 
         Raises:
-            MediaError: Not one sample can be decoded.
+            MediaError: No sample can be decoded.
         """
         converter: _Converter | None = None
         for frame in self._frames():
@@ -89,7 +89,7 @@ class Decoded:
         self._check_end()
 
     def _frames(self) -> Iterator[tuple[np.ndarray, int]]:
-        """Yield ``(n,)`` float32 mono samples and their rate; silence stands for what is missing."""
+        """Yield ``(n,)`` float32 mono samples and their rate; silence replaces what is missing."""
         av = library()
         floats = av.AudioResampler(format="fltp")
         sounded_s = 0.0
@@ -101,7 +101,7 @@ class Decoded:
             sounded_s += silence_s
             try:
                 parts = [each.to_ndarray() for each in floats.resample(frame)]
-            except (av.FFmpegError, ValueError):  # its layout or format changed
+            except (av.FFmpegError, ValueError):  # the layout or format changed
                 floats = av.AudioResampler(format="fltp")
                 parts = [each.to_ndarray() for each in floats.resample(frame)]
             for part in parts:
@@ -126,7 +126,7 @@ class Decoded:
                 self._damage(f"it cannot be decoded: {error.strerror}")
 
     def _gap(self, frame: Any, sounded_s: float) -> float:  # noqa: ANN401 - av has no types
-        """Return the seconds that are missing before a frame."""
+        """Return the seconds of audio missing before a frame."""
         if frame.pts is None or not frame.time_base:
             return 0.0
         gap_s = float(frame.pts * frame.time_base) - self.origin_s - sounded_s
@@ -161,17 +161,17 @@ class Decoded:
 
 @contextmanager
 def open_recording(path: Path) -> Iterator[Decoded]:
-    """Open the sound of a recording.
+    """Open the audio of a recording.
 
     Raises:
-        MediaError: The file is missing, no recording, or has no sound.
+        MediaError: The file is missing, is not a recording, or has no audio.
         FeatureError: PyAV is not installed.
     """
     if not path.is_file():
         raise MediaError(f"no such recording: {path}; check the path")
     av = library()
     try:
-        # The prefix keeps a name with a colon from being taken for an address.
+        # The prefix prevents a name with a colon from being taken for a URL.
         container = av.open(f"file:{path}", options=CONTAINER_OPTIONS, metadata_errors="replace")
     except (av.FFmpegError, OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
@@ -181,7 +181,7 @@ def open_recording(path: Path) -> Iterator[Decoded]:
 
 
 def opened(container: Any, *, name: str) -> Decoded:  # noqa: ANN401 - av has no types
-    """Return the sound of an open container.
+    """Return the audio of an open container.
 
     Raises:
         MediaError: It has none.
@@ -194,7 +194,7 @@ def opened(container: Any, *, name: str) -> Decoded:  # noqa: ANN401 - av has no
 
 
 class _Converter:
-    """Conversion of one rate to 16 kHz in blocks; nothing is done to 16 kHz."""
+    """Block-wise conversion of one sample rate to 16 kHz; 16 kHz is left unchanged."""
 
     def __init__(self, rate_hz: int) -> None:
         self.rate_hz = rate_hz
@@ -209,7 +209,7 @@ class _Converter:
         return mono if self._stream is None else self._resampled(mono, last=False)
 
     def finish(self) -> np.ndarray:
-        """Return the samples that were waiting for later ones."""
+        """Return the samples that were held back."""
         nothing = np.zeros(0, dtype=np.float32)
         return nothing if self._stream is None else self._resampled(nothing, last=True)
 

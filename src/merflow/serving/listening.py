@@ -1,4 +1,4 @@
-"""One pass over a recording: sound in, speech segments with their answers out, in memory that does not grow.
+"""One pass over a recording: audio in, speech segments with their answers out, with bounded memory.
 
 Decisions:
     - Segments are predicted in batches of fixed positions, and a batch is remembered as a whole. An interrupted run and
@@ -30,14 +30,14 @@ Transcribe = Callable[[Sequence[np.ndarray]], list[str]]
 
 @dataclass(frozen=True)
 class Listener:
-    """The parts that listen to a recording.
+    """A listener to one recording.
 
     Attributes:
         predictor: The model.
         settings: Rules for segments.
-        transcribe: Returns the words of 16 kHz recordings; None to do without words.
-        film: The recording, if the model reads its pictures.
-        batch: Segments to predict at once.
+        transcribe: Returns the words of 16 kHz recordings; None for no words.
+        film: The recording, if the model reads its video.
+        batch: Number of segments to predict at once.
     """
 
     predictor: Predictor
@@ -55,20 +55,20 @@ class Listener:
         tell: Callable[[float], None] = lambda _heard_s: None,
         tell_segment: Callable[[HeardSegment], None] = lambda _segment: None,
     ) -> tuple[list[HeardSegment], Waveform]:
-        """Hear a recording to its end.
+        """Process a recording to its end.
 
         Args:
             blocks: 16 kHz mono samples in order, ``(n,)`` float32.
             remembered: Finished segments of an earlier run; new ones are added.
-            copy: The copy for playback; None to make none.
-            tell: Told of the seconds that were heard.
-            tell_segment: Told of every segment as soon as it is predicted.
+            copy: The copy for playback; None for no copy.
+            tell: Called with the number of seconds processed.
+            tell_segment: Called with each segment as soon as it is predicted.
 
         Returns:
-            The segments in order, not smoothed, and the outline of the recording.
+            The segments in order, without smoothing, and the outline of the recording.
 
         Raises:
-            MediaError: The recording has no sound.
+            MediaError: The recording has no audio.
             CorpusError: The words cannot be recognized.
             FeatureError: silero-vad is not installed.
             OutputError: The disk is full.
@@ -97,7 +97,7 @@ class Listener:
 
 
 def in_seconds(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """Yield the same samples in blocks of at least one second, and the rest."""
+    """Yield the same samples in blocks of at least one second, and then the rest."""
     waiting, count = list[np.ndarray](), 0
     for block in blocks:
         waiting.append(block)
@@ -111,7 +111,7 @@ def in_seconds(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
 
 @dataclass(eq=False)
 class _Turn:
-    """A segment that waits for its prediction, or for the predictions of its neighbours."""
+    """A segment that is waiting for its prediction, or for its neighbours' predictions."""
 
     segment: SpeechSegment
     known: HeardSegment | None
@@ -119,7 +119,7 @@ class _Turn:
 
 
 class _Turns:
-    """Segments in the order of the recording: those that wait, and as many past ones as the model looks back."""
+    """Segments in the order of the recording: waiting ones, and as many past ones as the model looks back."""
 
     def __init__(self, listener: Listener, remembered: RememberedSegments) -> None:
         self._listener = listener
@@ -129,7 +129,7 @@ class _Turns:
         self._waiting: list[_Turn] = []
 
     def add(self, segments: Sequence[SpeechSegment]) -> list[HeardSegment]:
-        """Return the segments that can be predicted now that these have come."""
+        """Add segments; return those that can now be predicted."""
         heard: list[HeardSegment] = []
         for segment in segments:
             known = self._remembered.find(segment)
@@ -139,7 +139,7 @@ class _Turns:
         return heard
 
     def finish(self) -> list[HeardSegment]:
-        """Return all others."""
+        """Return all remaining segments."""
         heard: list[HeardSegment] = []
         while self._waiting:
             heard += self._next_batch()
@@ -181,7 +181,7 @@ class _Turns:
         return [_heard(turn, answer, abstains=abstains) for turn, answer in zip(turns, answers, strict=True)]
 
     def _transcribe(self) -> None:
-        """Give their words to all waiting segments that lack them."""
+        """Transcribe all waiting segments that have no words yet."""
         wordless = [turn for turn in self._waiting if turn.clip.text is None]
         if self._listener.transcribe is None or not wordless:
             return

@@ -1,7 +1,7 @@
-"""Clips from media of any format that libsndfile or PyAV reads: files, or bytes of an upload.
+"""Clips from media in any format that libsndfile or PyAV reads: files, or the bytes of an upload.
 
 Recordings that libsndfile reads (WAV, FLAC, OGG, MP3) are read as in training, so that predictions are the same. PyAV
-reads all others, and the sound of videos.
+reads all others, and the audio of videos.
 
 Shapes: n samples.
 """
@@ -19,8 +19,8 @@ from merflow.errors import CorpusError, MediaError, TooLongError
 from merflow.features.media.frames import library
 from merflow.inference.media_clips import Clip, Samples, VideoFile
 
-# Containers that hold sound and pictures themselves. Playlists and the like are left out: they name other files, which
-# an upload must not make anybody read, and so are still pictures.
+# Containers that hold audio and video themselves. Playlists and the like are left out, because they refer to other
+# files, which an upload must not cause to be read. So are still images.
 _CONTAINERS = (
     "aac,ac3,adts,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dsf,dts,dv,eac3,f4v,flac,flv,loas,m4v,matroska,mov,mp3,mp4,"
     "mpc,mpeg,mpegts,mxf,ogg,opus,rm,spx,tak,tta,voc,w64,wav,webm,wtv,wv"
@@ -29,7 +29,7 @@ CONTAINER_OPTIONS = {"format_whitelist": _CONTAINERS}
 _MAX_CHANNELS = 64
 _MOST_HZ = 384_000
 _BLOCK = 65_536  # samples
-_WHOLE = 1 << 24  # samples that are read at once, five minutes at 48 kHz, whatever a header claims
+_WHOLE = 1 << 24  # samples read at once, five minutes at 48 kHz, whatever a header claims
 
 
 def open_clip(
@@ -40,21 +40,21 @@ def open_clip(
     limit_s: float | None = None,
     folder: Path | None = None,
 ) -> Clip:
-    """Return a clip with the sound of a media file in memory, and with its video.
+    """Return a clip with the audio of a media file in memory, and with its video.
 
-    The sound is 16 kHz mono. The video is the whole frame and lasts as long as the sound.
+    The audio is 16 kHz mono. The video shows the whole frame and is as long as the audio.
 
     Args:
         source: The file, or its bytes.
         clip_id: Name of the clip.
         text: The words; None if they are unknown.
-        limit_s: Seconds of sound that are accepted; None for any number.
+        limit_s: Maximum duration of the audio in seconds; None for no limit.
         folder: Folder in which the bytes of a video are stored, for the clip to refer to; the caller deletes it. None
             leaves the video of bytes out. A file stays where it is.
 
     Raises:
         TooLongError: It is longer than ``limit_s``.
-        MediaError: It is missing, empty, damaged, or has neither sound nor video.
+        MediaError: It is missing, empty, damaged, or has neither audio nor video.
     """
     if isinstance(source, Path) and not source.is_file():
         raise MediaError(f"no such file: {source}")
@@ -74,7 +74,7 @@ def open_clip(
 
 
 def _header(source: Path | bytes) -> Any:  # noqa: ANN401 - soundfile has no types
-    """Return the header of a file whose format libsndfile knows; None of any other."""
+    """Return the header of a file in a format that libsndfile knows; None for any other."""
     try:
         return soundfile.info(_readable(source))
     except (soundfile.SoundFileError, OSError, TypeError):
@@ -90,7 +90,7 @@ def _sound_file(source: Path | bytes, header: Any, *, limit_s: float | None) -> 
             return read_samples(source, n_samples=None, resample=True)
         except CorpusError as error:
             raise MediaError(str(error).partition(";")[0]) from error
-    # Whole, as a path is read: libsndfile decodes blocks of an MP3 with other last bits.
+    # In one call, as for a path: when libsndfile decodes an MP3 in blocks, the last bits differ.
     block_frames = min(max(1, header.frames), _WHOLE) if header.channels <= 2 else _BLOCK
     parts: list[np.ndarray] = []
     try:
@@ -103,7 +103,7 @@ def _sound_file(source: Path | bytes, header: Any, *, limit_s: float | None) -> 
 
 
 def _decoded(source: Path | bytes, *, limit_s: float | None) -> tuple[np.ndarray | None, bool]:
-    """Return the samples ``(n,)`` float32 of a file that PyAV reads, None without sound; True if it has video."""
+    """Return the samples ``(n,)`` float32 of a file that PyAV reads, None without audio; and True if it has video."""
     av = library()
     try:
         with av.open(_readable(source), options=CONTAINER_OPTIONS, metadata_errors="ignore") as container:
@@ -124,7 +124,7 @@ def _decoded(source: Path | bytes, *, limit_s: float | None) -> tuple[np.ndarray
 
 
 def _sound(source: Path | bytes, frames: Any, *, limit_s: float | None) -> tuple[list[np.ndarray], int]:  # noqa: ANN401 - PyAV has no types
-    """Return all samples, mono in parts ``(n,)`` float32, and their rate; stop as soon as there are too many."""
+    """Return all samples as mono parts ``(n,)`` float32, and their rate; stop as soon as there are too many."""
     import av
 
     parts: list[np.ndarray] = []
@@ -144,13 +144,13 @@ def _sound(source: Path | bytes, frames: Any, *, limit_s: float | None) -> tuple
 def _mono(samples: np.ndarray) -> np.ndarray:
     """Return the mean of the channels, ``(n, channels)`` -> ``(n,)`` float32.
 
-    It is taken while the sound is read: many channels of silence take no room in a file, and much in memory.
+    It is computed while reading: many silent channels take little space in a file, but a lot of memory.
     """
     return np.ascontiguousarray(samples.mean(axis=1, dtype=np.float64), dtype=np.float32)
 
 
 def _checked(source: Path | bytes, parts: Sequence[np.ndarray], *, rate_hz: int) -> np.ndarray:
-    """Return mono samples in parts ``(n,)`` as 16 kHz ``(m,)``."""
+    """Return mono parts ``(n,)`` as one recording ``(m,)`` at 16 kHz."""
     values = np.concatenate([np.zeros(0, dtype=np.float32), *parts])
     if not len(values):
         raise MediaError(f"{_named(source)} has no samples")
@@ -170,7 +170,7 @@ def _check_length(source: Path | bytes, seconds: float, *, limit_s: float | None
 
 
 def is_cover(stream: Any) -> bool:  # noqa: ANN401 - PyAV has no types
-    """Return True if a video stream is the picture of an album."""
+    """Return True if a video stream is an album cover."""
     import av.stream
 
     return bool(stream.disposition & av.stream.Disposition.attached_pic)

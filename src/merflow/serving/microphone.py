@@ -1,4 +1,4 @@
-"""The sound of a microphone, until somebody stops it. A thread records ahead, so that a slow model loses no sound."""
+"""The audio of a microphone, until it is stopped. A thread records ahead, so that a slow model misses nothing."""
 
 import os
 import queue
@@ -16,11 +16,11 @@ from merflow.errors import MediaError
 from merflow.features.media.frames import library
 from merflow.serving.decoding import Decoded, opened
 
-# FFmpeg's name of the system's sound input, and the name of its usual device.
+# FFmpeg's name of the system's audio input, and the name of its default device.
 _SYSTEM_DEVICES = {"linux": ("alsa", "default"), "darwin": ("avfoundation", ":default")}
-# PyAV's wheels bring an ALSA that looks for its configuration where there is none.
+# PyAV's wheels bundle an ALSA that looks for its configuration in the wrong place.
 _ALSA_CONFIGURATION = Path("/usr/share/alsa/alsa.conf")
-_PATIENCE_S = 5.0  # for a device that gives no more sound
+_PATIENCE_S = 5.0  # for a device that delivers no more audio
 _MOST_WAITING = 20_000  # blocks of about 20 ms: several minutes, below 30 MB
 
 
@@ -29,8 +29,8 @@ def open_microphone(device: str | None, *, stop: threading.Event, limit_s: float
     """Open a microphone.
 
     Args:
-        device: ``INPUT:DEVICE`` in FFmpeg's words, such as ``alsa:hw:1``; None for the system's usual one.
-        stop: The recording ends when it is set.
+        device: ``INPUT:DEVICE`` in FFmpeg's syntax, such as ``alsa:hw:1``; None for the system's default.
+        stop: Event that ends the recording when it is set.
         limit_s: Seconds to record; None for no limit.
 
     Raises:
@@ -71,7 +71,7 @@ def _named(device: str | None) -> tuple[str, str]:
 
 
 class _Microphone(Decoded):
-    """An open microphone: it records in a thread of its own."""
+    """An open microphone that records in its own thread."""
 
     def __init__(self, sound: Decoded, *, stop: threading.Event, limit_s: float | None) -> None:
         super().__init__(sound.name, sound.container, sound.stream, expected_s=None, origin_s=0.0)
@@ -81,7 +81,7 @@ class _Microphone(Decoded):
         self._recorder = threading.Thread(target=self._record, daemon=True)
 
     def blocks(self) -> Iterator[np.ndarray]:
-        """Yield what is recorded, until the microphone is stopped."""
+        """Yield the recorded audio until the microphone is stopped."""
         self._recorder.start()
         while True:
             block = self._waiting.get()
@@ -92,7 +92,7 @@ class _Microphone(Decoded):
             yield block
 
     def end(self) -> None:
-        """Stop recording; the device may be closed after it."""
+        """Stop recording; the device may then be closed."""
         self._stop.set()
         if self._recorder.is_alive():
             self._recorder.join(_PATIENCE_S)
@@ -111,5 +111,5 @@ class _Microphone(Decoded):
             self._waiting.put(error)
 
     def _gap(self, frame: Any, sounded_s: float) -> float:  # noqa: ANN401, ARG002 - av has no types
-        """Return 0: a device counts its time from anywhere."""
+        """Return 0, because a device's timestamps may start anywhere."""
         return 0.0

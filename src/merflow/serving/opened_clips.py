@@ -15,14 +15,14 @@ Transcribe = Callable[[Sequence[np.ndarray]], list[str]]
 
 
 class OpenedClips:
-    """The clips of a list, of which those that are needed are in memory.
+    """The clips of a list; only those that are needed are in memory.
 
     Args:
         listed: The clips.
         reach: Turns on either side of a clip that the model reads.
         limit_s: Longest clip in seconds.
         folder: Folder for the videos of clips that come as bytes.
-        transcribe: Returns the words of 16 kHz recordings; None to do without.
+        transcribe: Returns the words of 16 kHz recordings; None for no words.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class OpenedClips:
         return self._turns[index]
 
     def open(self, indices: Sequence[int]) -> list[Clip | str]:
-        """Return clips with the turns around them, or the reason why one cannot be opened; forget all others."""
+        """Return clips with the turns around them, or the reason why one cannot be opened; drop all others."""
         needed = {turn for index in indices for turn in (index, *self._turns[index][0], *self._turns[index][1])}
         self._opened = {index: clip for index, clip in self._opened.items() if index in needed}
         new = sorted(needed - self._opened.keys())
@@ -64,7 +64,7 @@ class OpenedClips:
         except (MediaError, FeatureError) as error:
             if isinstance(error, TooLongError) or isinstance(listed.media, bytes):
                 return str(error)
-            clip = replace(clip, audio=listed.media)  # the predictor decides if the rest of the clip is enough
+            clip = replace(clip, audio=listed.media)  # the predictor decides whether the rest of the clip is enough
         return clip if listed.video is None else replace(clip, video=VideoFile(listed.video))
 
     def _add_words(self, indices: Sequence[int]) -> None:

@@ -1,6 +1,7 @@
-"""A compressed copy of the sound that every browser plays: MP3, 16 kHz mono.
+"""A compressed copy of the audio that every browser plays: MP3, 16 kHz mono.
 
-Its rate is constant, so that seeking is exact. The copy is what the model heard, and takes 4 kB per second.
+The bit rate is constant, so that seeking is exact. The copy has the audio that the model heard, and takes 4 kB per
+second.
 """
 
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ MIME = "audio/mpeg"
 
 
 class PlaybackCopy:
-    """An MP3 file that is being written."""
+    """An MP3 file being written."""
 
     def __init__(self, container: Any, stream: Any) -> None:  # noqa: ANN401 - av has no types
         self._container, self._stream = container, stream
@@ -34,13 +35,13 @@ class PlaybackCopy:
         self._container.mux(self._stream.encode(frame))
 
     def finish(self) -> None:
-        """Write what the encoder holds back."""
+        """Write what remains in the encoder."""
         self._container.mux(self._stream.encode(None))
 
 
 @contextmanager
 def playback_copy(path: Path) -> Iterator[PlaybackCopy]:
-    """Write a copy to this path; it is complete after the block.
+    """Write a copy to this path; it is complete when the block ends.
 
     Raises:
         OutputError: The file cannot be written.

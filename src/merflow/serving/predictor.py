@@ -1,4 +1,4 @@
-"""Answers to clips from anywhere, by a trained model: the one object behind the commands and servers that use models.
+"""Answers to clips from any source, by a trained model; commands and servers all use this object.
 
 Shapes: N clips, n samples.
 """
@@ -32,15 +32,15 @@ class ServedModel:
 
     Attributes:
         name: Its registered name, or ``MODEL:PRESET``.
-        version: Its number in the registry, or a short digest of its files.
+        version: Its version number in the registry, or a short digest of its files.
         title: The model in words.
-        classes: Emotion classes in the order of the probabilities; empty for a model of scores.
+        classes: Emotion classes in the order of the probabilities; empty for a score model.
         modalities: Modalities that it reads.
         calibrated: True if its probabilities are calibrated, or its scores have intervals.
         abstains: True if it has conformal thresholds, so that it says when it is not sure.
         card: Its card as Markdown; None if it has none.
-        remark: Why it is not calibrated; empty if it is.
-        scale: The scale of its scores; None for a model of emotions.
+        remark: The reason why it is not calibrated; empty if it is.
+        scale: The scale of its scores; None for an emotion model.
     """
 
     name: str
@@ -66,7 +66,7 @@ class ServedModel:
 
     @property
     def facts(self) -> ListeningModel:
-        """The facts that results keep of the model."""
+        """The facts about the model that results contain."""
         return ListeningModel(
             name=self.name,
             version=self.version,
@@ -80,7 +80,7 @@ class ServedModel:
 
 
 class Predictor:
-    """A loaded model that answers for every clip, with a prediction or a refusal.
+    """A loaded model that answers every clip, with a prediction or a refusal.
 
     Attributes:
         model: Facts about it.
@@ -101,7 +101,7 @@ class Predictor:
 
     @property
     def reach(self) -> int:
-        """Turns of dialogue on either side of a clip that the model reads."""
+        """Number of turns of dialogue that the model reads on either side of a clip."""
         return self.ensemble.reach
 
     @property
@@ -110,20 +110,20 @@ class Predictor:
         return self.ensemble.device != "cpu" and torch.cuda.is_available()
 
     def warm_up(self) -> None:
-        """Predict a clip of noise, so that the first request finds everything loaded."""
+        """Predict a clip of noise, so that everything is loaded before the first request."""
         noise = np.random.default_rng(0).normal(0, 0.01, RATE_HZ).astype(np.float32)
         self.predict([Clip("warm-up", audio=Samples(noise), text="one two three")])
 
     def predict(self, clips: Sequence[Clip], *, groups: Sequence[str | None] | None = None) -> list[ClipAnswer]:
         """Return one answer per clip, in order.
 
-        A clip of which nothing can be read is refused. One that lacks a modality, or of which one cannot be read, is
+        A clip is refused if nothing in it can be read. If a modality is missing or cannot be read, the clip is
         predicted from the others.
 
         Args:
             clips: Any number of clips.
-            groups: Group of each clip, such as the speaker's gender, for the thresholds of the conformal sets; None
-                where it is unknown, or for all.
+            groups: Group of each clip, such as the speaker's gender, for the thresholds of the conformal sets; None if
+                it is unknown, or for all clips.
         """
         heard = [self._heard(clip) for clip in clips]
         kept = [index for index, each in enumerate(heard) if isinstance(each, _Heard)]
@@ -148,7 +148,7 @@ class Predictor:
         return answers
 
     def _heard(self, clip: Clip) -> "_Heard | RefusedClip":
-        """Return the clip with its sound in memory; refuse it if the model can read nothing of it."""
+        """Return the clip with its audio in memory; refuse it if the model can read nothing in it."""
         problem = ""
         try:
             if isinstance(clip.audio, Path):
@@ -203,7 +203,7 @@ class Predictor:
 
 @dataclass(frozen=True)
 class _Heard:
-    """A clip whose sound, if it can be read, is in memory; and the reason if it cannot."""
+    """A clip with its audio in memory, or the reason why the audio cannot be read."""
 
     clip: Clip
     problem: str

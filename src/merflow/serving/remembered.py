@@ -1,4 +1,4 @@
-"""Segments that an earlier, interrupted run of the same recording, model and settings finished."""
+"""Segments that an earlier, interrupted run with the same recording, model and settings finished."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ class RememberedSegments:
     """The finished segments of one recording.
 
     Attributes:
-        reused: Number of segments that were taken from an earlier run.
+        reused: Number of segments taken from an earlier run.
     """
 
     def __init__(self, journal: LineJournal | None, *, key: str) -> None:
@@ -29,15 +29,15 @@ class RememberedSegments:
                 case {"key": known, "first": int(first), "end": int(end), "segment": dict(segment)} if known == key:
                     try:
                         self._known[first, end] = HeardSegment.model_validate(segment, strict=False)
-                    except ValidationError:  # of another version of merflow
+                    except ValidationError:  # written by another version of merflow
                         continue
 
     def find(self, segment: SpeechSegment) -> HeardSegment | None:
-        """Return what is known of a segment."""
+        """Return the finished segment; None if it is not known."""
         return self._known.get((segment.first, segment.end))
 
     def add(self, pairs: Sequence[tuple[SpeechSegment, HeardSegment]]) -> None:
-        """Write finished segments, in one piece.
+        """Write finished segments in one piece.
 
         Raises:
             OutputError: The disk is full.
@@ -57,10 +57,10 @@ def open_remembered(path: Path | None, *, key: str) -> Iterator[RememberedSegmen
 
     Args:
         path: The journal; None to remember nothing.
-        key: Identity of recording, model and settings.
+        key: Key of recording, model and settings.
 
     Raises:
-        ServingError: Another process listens with the same journal.
+        ServingError: Another process is using the same journal.
         OutputError: The journal cannot be written.
     """
     if path is None:

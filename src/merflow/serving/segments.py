@@ -1,10 +1,10 @@
-"""Speech segments of a recording, cut as the sound comes in; at most one segment is in memory.
+"""Speech segments of a recording, cut as the audio arrives; at most one segment is in memory.
 
 Decisions:
-    - A segment starts at a high probability of speech and ends at a lower one (hysteresis), so that a probability near
-      one threshold does not cut a sentence into crumbs.
+    - A segment starts at a high probability of speech and ends at a lower one (hysteresis), so that probabilities near
+      one threshold do not chop up a sentence.
     - Speech beyond the longest length is cut at its quietest 200 ms in the second half, as for transcription.
-    - Speech that is too short to judge is left out. That holds for the last piece of cut speech too.
+    - Speech that is too short to judge is left out, including the last piece of cut speech.
 
 Shapes: n samples, W windows of 512 samples.
 """
@@ -22,7 +22,7 @@ from merflow.serving.speech import WINDOW
 
 @dataclass(frozen=True, eq=False)
 class SpeechSegment:
-    """A stretch of speech with its sound.
+    """A stretch of speech with its audio.
 
     Attributes:
         first: Its first sample in the recording.
@@ -34,7 +34,7 @@ class SpeechSegment:
 
     @property
     def end(self) -> int:
-        """The sample after its last one."""
+        """Index of the sample after its last one."""
         return self.first + len(self.samples)
 
     @property
@@ -49,14 +49,14 @@ class SpeechSegment:
 
 
 class Segmenter:
-    """A cutter of one recording, from its start.
+    """A cutter for one recording, from its start.
 
     Attributes:
-        sound: Samples that a segment may still need.
+        sound: Samples that segments may still need.
     """
 
     def __init__(self, settings: SegmentSettings) -> None:
-        """Begin a recording.
+        """Start a recording.
 
         Raises:
             ParamsError: The settings contradict each other.
@@ -69,7 +69,7 @@ class Segmenter:
             for seconds in (settings.margin_s, settings.pause_s, settings.shortest_s, settings.longest_s)
         )
         self.sound = np.zeros(0, dtype=np.float32)
-        self._origin = 0  # sample of the recording at which it begins
+        self._origin = 0  # index in the recording of its first sample
         self._windows = 0
         self._free = 0  # where the last segment ended
         self._begun: int | None = None  # where the speech of the open segment began
@@ -90,7 +90,7 @@ class Segmenter:
         return found
 
     def finish(self) -> list[SpeechSegment]:
-        """Return the segment that the recording's end cuts off, if there is one."""
+        """Return the segment that was still open at the end of the recording, if there is one."""
         if self._begun is None:
             return []
         return self._close(self._end if self._quiet is None else self._quiet)
@@ -125,7 +125,7 @@ class Segmenter:
         return max(self._begun - self._margin, self._free, self._origin)
 
     def _close(self, speech_end: int) -> list[SpeechSegment]:
-        """End the open segment; it is left out if its speech is too short."""
+        """Close the open segment; it is left out if its speech is too short."""
         assert self._begun is not None
         opening, short = self._opening, speech_end - self._begun < self._shortest
         self._begun = self._quiet = None
@@ -136,7 +136,7 @@ class Segmenter:
         return [SpeechSegment(opening, self._between(opening, end))]
 
     def _cut(self) -> SpeechSegment:
-        """Cut the open segment at its quietest point; what follows is the start of the next one."""
+        """Cut the open segment at its quietest point; the next segment starts there."""
         opening = self._opening
         sound = self._between(opening, opening + self._longest)
         cut = opening + quietest(sound, first=self._longest // 2, last=self._longest)
@@ -149,7 +149,7 @@ class Segmenter:
         return self.sound[first - self._origin : end - self._origin].copy()
 
     def _forget(self) -> None:
-        """Drop the sound that no segment can need any more."""
+        """Drop audio that no segment can need any more."""
         needed = self._windows * WINDOW - self._margin if self._begun is None else self._opening
         surplus = max(needed, self._origin) - self._origin
         if surplus > 0:

@@ -1,6 +1,6 @@
-"""Sources of sound: a file, standard input, or a microphone.
+"""Sources of audio: a file, standard input, or a microphone.
 
-Standard input is written to a temporary file first. Formats such as MP4 can only be read with their end at hand.
+Standard input is first written to a temporary file, because formats such as MP4 can only be read with random access.
 """
 
 import hashlib
@@ -27,9 +27,9 @@ class Source:
 
     Attributes:
         name: Name for people.
-        sound: Its sound.
+        sound: Its audio.
         digest: SHA-256 of its content; None for a microphone.
-        path: The file; None if there is none that stays.
+        path: The file; None if there is no permanent one.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Source:
 
     @property
     def film(self) -> Path | None:
-        """The file if it holds moving pictures."""
+        """The file if it has video."""
         return self.path if self.path is not None and self.sound.has_video else None
 
 
@@ -48,7 +48,7 @@ def open_file(path: Path) -> Iterator[Source]:
     """Open a recording.
 
     Raises:
-        MediaError: The file is missing or unreadable, no recording, or has no sound.
+        MediaError: The file is missing, unreadable or not a recording, or has no audio.
         FeatureError: PyAV is not installed.
     """
     with open_recording(path) as sound:
@@ -57,11 +57,11 @@ def open_file(path: Path) -> Iterator[Source]:
 
 @contextmanager
 def open_input(stream: BinaryIO) -> Iterator[Source]:
-    """Open standard input once it has ended.
+    """Read standard input to its end, and open it.
 
     Raises:
-        MediaError: It is empty, no recording, or has no sound.
-        OutputError: The disk of temporary files is full.
+        MediaError: It is empty or not a recording, or has no audio.
+        OutputError: The disk with temporary files is full.
         FeatureError: PyAV is not installed.
     """
     with tempfile.TemporaryDirectory(prefix="merflow-") as folder:
@@ -77,10 +77,10 @@ def open_input(stream: BinaryIO) -> Iterator[Source]:
 
 @contextmanager
 def open_device(device: str | None, *, limit_s: float | None) -> Iterator[Source]:
-    """Open a microphone, which Ctrl-C stops; a second Ctrl-C interrupts.
+    """Open a microphone. Ctrl-C stops it; a second Ctrl-C interrupts the command.
 
     Args:
-        device: ``INPUT:DEVICE`` in FFmpeg's words; None for the system's usual one.
+        device: ``INPUT:DEVICE`` in FFmpeg's syntax; None for the system's default.
         limit_s: Seconds to record; None for no limit.
 
     Raises:

@@ -1,10 +1,10 @@
 """Speech detection with silero-vad, block by block at any length.
 
 The network is silero-vad's own for 16 kHz, written in torch, with the weights of its package's TorchScript. (The
-safetensors beside it hold older weights.) The package takes one window per call, and its import sets the number of
-torch's threads for the whole process. This network takes all windows of a block at once, in the calling thread alone,
-for it is small; its probabilities are the same. The released weights of its spectrum are those of a Fourier
-transform under a Hann window, and a transform it is here.
+safetensors next to it hold older weights.) The package takes one window per call, and its import sets the number of
+torch's threads for the whole process. This network takes all windows of a block at once, only in the calling thread
+because it is small; its probabilities are the same. The released weights of its spectrum are those of a Fourier
+transform under a Hann window, so it uses such a transform here.
 
 Shapes: W windows of 512 samples.
 """
@@ -27,9 +27,9 @@ from merflow.errors import FeatureError
 
 WINDOW = 512  # samples that share one probability
 WINDOW_S = WINDOW / RATE_HZ
-IDENTITY = "silero-vad 16k 6.2"  # raise it when probabilities change; part of the key of remembered results
+IDENTITY = "silero-vad 16k 6.2"  # change it when probabilities change; part of the key of remembered results
 
-_CONTEXT = 64  # samples before a window that the network reads too
+_CONTEXT = 64  # samples before a window that the network also reads
 _REFLECTED = 64
 _FRAME, _HOP = 256, 128  # of the spectrum
 _BINS = _FRAME // 2 + 1
@@ -75,7 +75,7 @@ class _Network(nn.Module):
 
 
 class SpeechDetector:
-    """A detector that hears one recording from its start; it keeps what it needs of the past."""
+    """A detector for one recording, from its start; it keeps the state that it needs."""
 
     def __init__(self) -> None:
         """Load the network.
@@ -89,10 +89,10 @@ class SpeechDetector:
         self._rest = np.zeros(0, dtype=np.float32)
 
     def feed(self, samples: np.ndarray) -> np.ndarray:
-        """Return the probabilities ``(W,)`` float32 of the windows that are complete with these samples.
+        """Return the probabilities ``(W,)`` float32 of the windows that these samples complete.
 
         Args:
-            samples: The next samples at 16 kHz, ``(n,)`` float32 of any number.
+            samples: The next samples at 16 kHz, ``(n,)`` float32, any number of them.
         """
         waiting = np.concatenate([self._rest, samples.astype(np.float32, copy=False)])
         whole = len(waiting) // WINDOW * WINDOW
@@ -102,7 +102,7 @@ class SpeechDetector:
         return np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32)
 
     def finish(self) -> np.ndarray:
-        """Return the probability of the last, incomplete window, filled with silence; empty if there is none."""
+        """Return the probability of the last, incomplete window, padded with silence; empty if there is none."""
         if not len(self._rest):
             return np.zeros(0, dtype=np.float32)
         return self.feed(np.zeros(WINDOW - len(self._rest), dtype=np.float32))
@@ -118,7 +118,7 @@ class SpeechDetector:
 
 
 def speech_probabilities(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """Yield the probability of speech in each window of 32 ms, as blocks of a recording come in.
+    """Yield the probability of speech in each 32 ms window, as blocks of a recording arrive.
 
     Args:
         blocks: 16 kHz mono samples in order, ``(n,)`` float32 of any lengths.
@@ -137,7 +137,7 @@ def speech_probabilities(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Keep torch's work in the calling thread."""
+    """Run torch only in the calling thread."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -149,7 +149,7 @@ def _one_thread() -> Iterator[None]:
 @cache
 def _network() -> _Network:
     """Return the network with silero-vad's weights, which all detectors share."""
-    package = find_spec("silero_vad")  # found, not imported: its import changes torch's threads
+    package = find_spec("silero_vad")  # not imported, because its import changes torch's threads
     if package is None or not package.submodule_search_locations:
         raise FeatureError("speech is found by silero-vad, which is not installed; pip install 'merflow[listening]'")
     load: Any = torch.jit.load

@@ -1,12 +1,12 @@
-"""Emotion or score over time: probabilities or scores smoothed over neighbouring segments.
+"""Emotions or scores over time, smoothed over neighbouring segments.
 
-A segment of a few seconds is a noisy measurement, and a speaker's state seldom changes from one sentence to the next.
-The smoothed numbers of a segment are therefore a weighted mean of those around it. A neighbour weighs its
-duration times 0.5 to the power of (distance between the middles / half-life): with the half-life of 5 s, a segment 10 s
-away counts a quarter as much per second of speech. Beyond six half-lives nothing counts.
+A segment of a few seconds is a noisy measurement, and a speaker's state rarely changes from one sentence to the next.
+The smoothed numbers of a segment are therefore a weighted mean of those around it. The weight of a neighbour is its
+duration times 0.5 to the power of (distance between the middles / half-life): with a half-life of 5 s, a segment 10 s
+away counts a quarter as much per second of speech. Segments more than six half-lives away do not count.
 
-The smoothing is for the eye. It changes no segment's own prediction, and a segment of which the model is not sure stays
-"not sure" in the smoothed timeline.
+Smoothing is only for display. It does not change a segment's own prediction, and a segment that the model is not sure
+about stays "not sure" in the smoothed timeline.
 
 Shapes: N segments with a prediction, C numbers of each: its probabilities, or its score.
 """
@@ -22,11 +22,11 @@ _REACH = 6  # half-lives
 
 
 def smoothed(segments: Sequence[HeardSegment], *, half_life_s: float = HALF_LIFE_S) -> tuple[HeardSegment, ...]:
-    """Return the segments with smoothed numbers; segments without a prediction stay as they are.
+    """Return the segments with smoothed numbers; segments without a prediction are unchanged.
 
     Args:
         segments: Segments in the order of their starts.
-        half_life_s: Distance at which a weight is half; 0 leaves the numbers as they are.
+        half_life_s: Distance at which a weight is halved; 0 leaves the numbers unchanged.
     """
     judged = [index for index, segment in enumerate(segments) if segment.heard is not None]
     rows = _smoothed_rows([segments[index] for index in judged], half_life_s)

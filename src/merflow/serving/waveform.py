@@ -1,7 +1,7 @@
-"""The outline of a recording for the eye: lowest and highest sample of equal stretches, in bounded memory.
+"""The outline of a recording for display: lowest and highest sample of equal stretches, in bounded memory.
 
-Stretches begin with 10 ms. When there are too many, each two become one, so that an outline has between half and all of
-the allowed points once a recording is long enough.
+Stretches start at 10 ms. When there are too many, each pair is merged into one, so that the outline of a long recording
+has between half and all of the allowed points.
 
 Shapes: P points.
 """
@@ -18,7 +18,7 @@ class Waveform:
     """An outline that grows with its recording."""
 
     def __init__(self, points: int = POINTS) -> None:
-        """Begin an outline of at most this even number of points."""
+        """Start an outline with at most this many points, an even number."""
         assert points % 2 == 0, points
         self._points = points
         self._stretch = _FIRST_STRETCH

@@ -20,8 +20,8 @@ def clips_of(
     Args:
         manifest: The corpus.
         utterance_ids: The utterances.
-        transcripts: Whose words the clips have; None for none.
-        reach: Number of turns on either side that are kept with a clip.
+        transcripts: Kind of transcripts that the clips have; None if there is none.
+        reach: Number of turns to keep on either side of a clip.
     """
     rows = manifest.rows
     theirs = rows[rows["dialogue_id"].isin(set(rows.loc[rows["utterance_id"].isin(utterance_ids), "dialogue_id"]))]

@@ -17,10 +17,10 @@ from merflow.runs.variant_names import named
 
 @dataclass(frozen=True, eq=False)
 class FinishedVariant:
-    """The folds of a variant, of its lowest seed.
+    """The folds of a variant with its lowest seed.
 
     Attributes:
-        name: Its name in the run: ``model:preset``, with ``@profile`` behind it where the run has several.
+        name: Its name in the run: ``model:preset``, followed by ``@profile`` if the run has several profiles.
         folds: Trained folds by number.
         tested: The folds' own test predictions, by fold.
         manifest: The corpus.
@@ -33,7 +33,7 @@ class FinishedVariant:
 
     @property
     def record(self) -> FoldRecord:
-        """The record of the first fold, for all that the folds share."""
+        """The record of the first fold, for everything that the folds share."""
         return self.folds[min(self.folds)].record
 
     @property
@@ -47,7 +47,7 @@ def read_variant(run: Path, variant: str) -> FinishedVariant:
     """Read a variant of a finished benchmark.
 
     Raises:
-        EvaluationError: The folder is no finished run, or its manifest cannot be found.
+        EvaluationError: The folder is not a finished run, or its manifest cannot be found.
         StressError: The run has no such variant, or not all of its folds.
         FormatError: Another version of merflow made the run.
     """

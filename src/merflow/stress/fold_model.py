@@ -1,8 +1,8 @@
-"""A fold's model on the test utterances of its fold, as they are and changed.
+"""A fold's model on the test utterances of its fold, unchanged and changed.
 
-The model hears, sees and reads through the code that serves it on recordings from anywhere
-(:mod:`merflow.inference.media_batches`). A condition changes one modality; the other modalities' parts of a batch are
-those of the unchanged utterances, encoded once, so that a change that changes nothing gives the same bits.
+The model gets its inputs through the same code as in serving (:mod:`merflow.inference.media_batches`). A condition
+changes one modality; the other modalities' parts of a batch are those of the unchanged utterances and encoded only
+once, so that a change without effect gives identical bits.
 
 Shapes: U utterances, O outputs (a probability per class, or one score), n samples.
 """
@@ -52,7 +52,7 @@ class FoldModel:
         self.refused: list[RefusedInput] = []
 
     def unchanged(self) -> np.ndarray:
-        """Return predictions ``(U, O)`` float32. Inputs that cannot be read are masked, as in training."""
+        """Return predictions ``(U, O)`` float32. Unreadable inputs are masked, as in training."""
         return self._predict(self._batch)
 
     def under(self, condition: Condition, *, words: Mapping[str, str]) -> np.ndarray:
@@ -99,12 +99,12 @@ class FoldModel:
         return self._unchanged[key]
 
     def _with_part(self, indices: Sequence[int], condition: Condition, clips: Sequence[Clip]) -> _Batch:
-        """Return the unchanged batch with one modality of the changed clips in it."""
+        """Return the unchanged batch with one modality replaced by that of the changed clips."""
         part = self._trained.encoders.part(clips, condition.modality, refused=self.refused.append)
         return _merged(self._batch(indices), part)
 
     def _resounded(self, clip: Clip, condition: Condition, sounds: dict[str, Samples | Path | Excerpt | None]) -> Clip:
-        """Return the clip with its recording changed, and those of the turns around it if the model hears them."""
+        """Return the clip with its recording changed, and those of neighbouring turns if the model hears them."""
 
         def changed(turn: Clip | None) -> Clip | None:
             return None if turn is None else replace(turn, audio=self._sound(turn, condition, sounds))
@@ -117,7 +117,7 @@ class FoldModel:
     def _sound(
         self, clip: Clip, condition: Condition, sounds: dict[str, Samples | Path | Excerpt | None]
     ) -> Samples | Path | Excerpt | None:
-        """Return the clip's recording, changed; a recording that cannot be read as it is, to be refused later."""
+        """Return the clip's changed recording; an unreadable recording is returned as it is, to be refused later."""
         if clip.clip_id not in sounds:
             samples = self._samples(clip)
             assert isinstance(condition.change, SoundChange)
@@ -142,7 +142,7 @@ class FoldModel:
 
 
 def generator(seed: int, family: str, clip_id: str) -> np.random.Generator:
-    """Return the generator of a clip's noise: the same at all levels of a family, so that only the level differs."""
+    """Return the generator of a clip's noise: the same for all levels of a family, so only the level differs."""
     return np.random.default_rng([seed, crc32(family.encode()), crc32(clip_id.encode())])
 
 
@@ -167,7 +167,7 @@ def _removed(batch: _Batch, removal: Removal) -> _Batch:
 
 
 def _merged(batch: _Batch, part: _Batch) -> _Batch:
-    """Return the batch with the roles of ``part`` in place of its own."""
+    """Return the batch with the roles of ``part`` instead of its own."""
     streams, stored = (part.streams, part.stored) if isinstance(part, RawBatch) else ({}, part)
     if isinstance(batch, RawBatch):
         merged = _merged(batch.stored, stored)

@@ -8,7 +8,7 @@ from merflow.evaluation.breakdowns import Masks, quarters_by_length, values_in
 
 
 def groupings(rows: pd.DataFrame) -> Mapping[str, Masks]:
-    """Return a mask per group, by kind of group: gender, speaker, session, and quarter by length.
+    """Return a mask per group, by kind of group: gender, speaker, session, and duration quartile.
 
     Args:
         rows: session, speaker, gender and duration_s of the utterances, indexed by utterance id.

@@ -1,4 +1,4 @@
-"""Predictions under a condition, kept in files so that an interrupted suite goes on where it stopped."""
+"""Predictions under a condition, kept in files so that an interrupted suite continues where it stopped."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ class KeptPredictions:
 
     Attributes:
         path: The Parquet file.
-        fingerprint: Digest of all that decides the predictions.
+        fingerprint: Digest of everything that affects the predictions.
         record: The fold.
     """
 
@@ -31,19 +31,19 @@ class KeptPredictions:
     record: FoldRecord
 
     def read(self) -> np.ndarray | None:
-        """Return probabilities ``(U, C)`` or scores ``(U, 1)``, float32; None without any, or with something else's."""
+        """Return probabilities ``(U, C)`` or scores ``(U, 1)``, float32; None without any of this fingerprint."""
         if not self.path.is_file():
             return None
         try:
             rows, metadata = read_table(self.path, tables_of(self.record.task).predictions)
-        except MerflowError:  # damaged, or of another version: it is predicted again
+        except MerflowError:  # damaged, or from another version: predict again
             return None
         if metadata.get(_FINGERPRINT) != self.fingerprint:
             return None
         return values_of(rows)
 
     def write(self, rows: pd.DataFrame, predicted: np.ndarray) -> None:
-        """Keep the predictions of these utterances, with their labels in the task's column, whole or not at all.
+        """Write the predictions of these utterances, with their labels in the task's column, completely or not at all.
 
         Raises:
             OutputError: The file cannot be written.

@@ -16,10 +16,10 @@ _BEFORE, _AFTER = ["utterance_id", "dialogue_id"], ["session", "speaker", "gende
 
 
 def draw(manifest: Manifest, folds: pd.Series, *, task: Task, count: int, seed: int) -> pd.DataFrame:
-    """Draw utterances such that every stratum keeps its share; all of them if there are fewer.
+    """Draw utterances so that every stratum keeps its share; return all of them if there are fewer.
 
-    A stratum is an emotion of a speaker, or a step of the scale: where every video has a speaker of its own, most steps
-    of a speaker have no utterance at all.
+    A stratum is an emotion of a speaker, or a step of the scale: if every video counts as a speaker, most speakers have
+    no utterance at most steps.
 
     Args:
         manifest: The corpus.

@@ -25,7 +25,8 @@ from merflow.stress.grouping import groupings
 from merflow.stress.thresholds import RandomModel, chance_drop, chance_gap, chance_unchanged
 
 RESAMPLES = 2000
-# Gaps below this are no finding, however many utterances show them: groups of one corpus differ in what they act.
+# Gaps below this do not count as findings, however many utterances show them: groups of one corpus differ in what they
+# act.
 ALLOWED_GAP = 0.05
 # An interval needs at least this share of resamples in which group and others have all their classes.
 WHOLE_SHARE = 0.5
@@ -56,7 +57,7 @@ class Reference:
 
     @property
     def ua(self) -> float:
-        """UA of the unchanged inputs."""
+        """UA for the unchanged inputs."""
         return float(unweighted_accuracy_of(self.counts(self.predicted).sum(axis=0)))
 
     @property
@@ -65,7 +66,7 @@ class Reference:
         return RandomModel.like(self.labels, self.predicted, classes=len(self.classes))
 
     def counts(self, predicted: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
-        """Return the confusion counts of every dialogue ``(G, C, C)``, of all utterances or of a mask of them."""
+        """Return the confusion counts of every dialogue ``(G, C, C)``, for all utterances or those in a mask."""
         classes = len(self.classes)
         dialogues, _ = pd.factorize(self.rows["dialogue_id"], sort=True)
         taken = np.ones(len(predicted), dtype=bool) if rows is None else rows
@@ -82,7 +83,7 @@ def emotion_results(
     seed: int,
     facts: Mapping[str, Any],
 ) -> StressResults:
-    """Compute the results of a model of emotions.
+    """Compute the results of an emotion model.
 
     Args:
         rows: The utterances; see :class:`Reference`.
@@ -90,7 +91,7 @@ def emotion_results(
         tested: Conditions with the probabilities under them.
         classes: Emotion classes.
         seed: Seed of resamples and simulations.
-        facts: Facts that the results of every task have.
+        facts: Facts that the results have for every task.
     """
     reference = Reference(rows, unchanged.argmax(axis=1), classes=classes, seed=seed)
     return StressResults(
@@ -127,9 +128,9 @@ def condition_result(condition: Condition, reference: Reference, predicted: np.n
 
 
 def group_results(reference: Reference) -> list[GroupResult]:
-    """Compare every group of utterances with all others, nothing changed.
+    """Compare every group of utterances with all others, without any change.
 
-    An utterance whose group the corpus does not know is among the others.
+    Utterances whose group is unknown are part of the others.
     """
     return [
         _group(by, name, mask, reference, groups=len(masks))
@@ -170,7 +171,7 @@ def _gap(counts: np.ndarray, shared: np.ndarray) -> np.ndarray:
 
 
 def _columns(shared: np.ndarray) -> np.ndarray:
-    """Return the columns in such an order that those of the shared classes stand on the diagonal."""
+    """Return the order of columns that puts the shared classes on the diagonal."""
     return np.concatenate([np.flatnonzero(shared), np.flatnonzero(~shared)])
 
 

@@ -1,7 +1,7 @@
 """The suite: the fold models of a variant on the test utterances of their own folds, under every condition.
 
-No model meets an utterance that it learned from, so that the figures stay honest. Every condition of every fold is kept
-in a file as soon as it is predicted, and a second call reads it from there.
+No model is tested on utterances that it was trained on, so the figures are honest. The predictions for every condition
+and fold are stored in a file as soon as they are made, and a second call reads them from there.
 
 Shapes: U utterances, O outputs (a probability per class, or one score).
 """
@@ -34,12 +34,13 @@ from merflow.stress.sample import draw
 from merflow.stress.scores.scoring import score_results
 from merflow.stress.scoring import emotion_results
 
-# Name of the inputs as they are, among the conditions' names.
+# Name of the unchanged inputs among the names of conditions.
 UNCHANGED = "unchanged"
-# The fold's own predictions of the unchanged inputs were made from stored features, and differ in the last bits, or in
-# the third digit between a GPU and a CPU. Other recordings or encoders differ far more. Scores: in widths of the scale.
+# The fold's own predictions for the unchanged inputs were made from stored features. They differ in the last bits, or
+# in the third digit between a GPU and a CPU. Other recordings or encoders differ far more. For scores, in widths of the
+# scale.
 _SAME_WITHIN = 0.02
-# Files that decide what a condition does, its level aside, which is in its description.
+# Files that define what a condition does, except for its level, which is in its description.
 _LEVELS = ("catalogue.py", "condition.py")
 
 
@@ -71,8 +72,8 @@ class Suite:
         settings: Settings.
 
     Raises:
-        StressError: A condition is unknown; or one that was named cannot be tested, because a package is missing or the
-            model does not read what it changes.
+        StressError: A condition is unknown; or a named one cannot be tested, because a package is missing or the model
+            does not read what it changes.
     """
 
     def __init__(self, variant: FinishedVariant, *, out: Path, settings: SuiteSettings) -> None:
@@ -102,11 +103,11 @@ class Suite:
         return self._variant.record.task
 
     def run(self, progress: Progress) -> AnyStress:
-        """Predict what is not kept yet, and compute the results.
+        """Make the missing predictions, and compute the results.
 
         Raises:
-            StressError: The models' predictions are not those that the folds recorded, or all utterances have the same
-                score.
+            StressError: The models' predictions differ from those recorded by the folds, or all utterances have the
+                same score.
             ModelError: A model cannot be loaded.
             FeatureError: An encoder cannot be loaded.
             OutputError: The folder cannot be written.
@@ -137,7 +138,7 @@ class Suite:
 
     @cached_property
     def _shared(self) -> dict[str, object]:
-        """Everything that decides all predictions alike."""
+        """Everything that affects all predictions."""
         room = Path("stress/conditions")
         files = [path.relative_to(SOURCE) for path in (SOURCE / room).glob("*.py") if path.name not in _LEVELS]
         return {
@@ -203,7 +204,7 @@ class Suite:
         return kinds[self._variant.record.transcripts]
 
     def _words(self, condition: Condition) -> dict[str, str]:
-        """Return the changed words of all utterances, of whichever fold, if the condition changes words."""
+        """Return the changed words of the utterances of all folds, if the condition changes words."""
         if not isinstance(condition.change, WordsChange):
             return {}
         names = self.rows["utterance_id"].tolist()
@@ -215,7 +216,7 @@ class Suite:
         return dict(zip(names, condition.change.change(words, groups, rng), strict=True))
 
     def _check_same(self, number: int, rows: pd.DataFrame, values: np.ndarray, model: FoldModel) -> None:
-        """Raise if a model's predictions are far from those that the fold recorded after its training."""
+        """Raise if a model's predictions are far from those recorded by the fold after training."""
         recorded = self._variant.tested[number].set_index("utterance_id")
         difference = float(np.abs(values - values_of(recorded.loc[rows["utterance_id"]])).mean())
         what, width = "probabilities", 1.0

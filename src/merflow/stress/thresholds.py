@@ -1,17 +1,18 @@
 """The part of a drop or a gap that chance explains, from simulated random models.
 
-A sample of some hundred utterances shows drops and gaps even where there is none. How large they get is simulated with
-a random model: it is right with the recall that the tested model has on each emotion, whatever it hears, and picks any
-other emotion otherwise. The idea to take thresholds of tests of emotion models from such simulations is that of
-Derington et al. (arXiv 2312.06270).
+With a few hundred utterances, drops and gaps appear even where there are none. Their size is simulated with a random
+model: whatever it hears, it is right with the tested model's recall on each emotion, and otherwise picks any other
+emotion. Deriving thresholds for tests of emotion models from such simulations is an idea of Derington et al. (arXiv
+2312.06270).
 
-- Groups: the random model has no bias, so the gaps between its groups are chance. A group passes if its gap is not
+- Groups: the random model has no bias, so gaps between its groups are due to chance. A group passes if its gap is not
   among the largest of them. The level is shared among the groups of a grouping (Bonferroni), so that a model without
-  bias fails in any group of a grouping in at most 5 of 100 samples.
-- Conditions: the random model guesses anew on as many utterances as a condition may change at most. On average that
-  costs nothing, so its drops are chance. What a condition may cost is added to that.
+  bias fails in some group of a grouping in at most 5 of 100 samples.
+- Conditions: the random model guesses again on as many utterances as a condition may change. On average that costs
+  nothing, so its drops are due to chance. The allowed cost of the condition is added to them.
 
-Utterances count as independent, although those of a dialogue are not; the intervals in the results resample dialogues.
+Utterances are treated as independent, although those of a dialogue are not; the intervals in the results resample
+dialogues.
 
 Shapes: C classes, S simulations.
 """
@@ -27,7 +28,7 @@ SIMULATIONS = 10_000
 
 @dataclass(frozen=True, eq=False)
 class RandomModel:
-    """A model that is right with a given probability on each class and looks at nothing else.
+    """A model that is right with a given probability on each class and ignores the input.
 
     Attributes:
         utterances: ``(C,)`` number of utterances of each class.
@@ -42,7 +43,7 @@ class RandomModel:
         """Return the random model with the recalls of these predictions.
 
         Half an utterance is added to the right and to the wrong ones: a model that was right on all of five utterances
-        is not sure to be right on the next.
+        may still be wrong on the next.
         """
         utterances = np.bincount(labels, minlength=classes)
         right = np.bincount(labels[labels == predicted], minlength=classes)
@@ -54,7 +55,7 @@ def chance_drop(model: RandomModel, *, min_unchanged: float, seed: int) -> float
 
     Args:
         model: The model.
-        min_unchanged: Share of predictions that stay the same; it guesses anew on the others.
+        min_unchanged: Share of predictions that stay the same; the model guesses again on the others.
         seed: Seed of the simulation.
     """
     rng = np.random.default_rng(seed)
@@ -74,7 +75,7 @@ def chance_gap(model: RandomModel, group: np.ndarray, others: np.ndarray, *, gro
 
     Args:
         model: The model.
-        group: ``(C,)`` utterances of the group; every class that it has, the others have too.
+        group: ``(C,)`` utterances of the group; the others have every class that it has.
         others: ``(C,)`` utterances of all others.
         groups: Number of groups that share the level.
         seed: Seed of the simulation.
@@ -91,6 +92,6 @@ def chance_gap(model: RandomModel, group: np.ndarray, others: np.ndarray, *, gro
 
 
 def chance_unchanged(share: float, *, utterances: int, seed: int) -> float:
-    """Return the share of unchanged predictions below which a model that keeps ``share`` falls in 5 of 100 samples."""
+    """Return the share of unchanged predictions that a model which keeps ``share`` falls below in 5 of 100 samples."""
     kept = np.random.default_rng(seed).binomial(utterances, share, size=SIMULATIONS)
     return float(np.quantile(kept, LEVEL, method="lower")) / utterances

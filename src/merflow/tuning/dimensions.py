@@ -1,4 +1,4 @@
-"""Settings of a model that may be tuned, read from ``spaces/<model>.yaml``: one file per model, bounds with reasons.
+"""Tunable settings of a model, read from ``spaces/<model>.yaml``: one file per model, with reasons for the bounds.
 
 A file names settings of the recipe, of single stages by their policy, and of the model's config. ``when`` lists
 alternative config values under which a setting has an effect; without it, the setting always has one.
@@ -20,7 +20,7 @@ from merflow.contracts.study import Value
 from merflow.errors import TuningError, nearest
 from merflow.models import MODELS
 
-# Settings of a recipe that may be tuned; none of them decides what is trained, or how its epoch is chosen.
+# Tunable settings of a recipe; none of them affects what is trained or how the epoch is chosen.
 RECIPE_KEYS = ("lr", "encoder_lr", "weight_decay", "batch_size", "clip_norm")
 
 
@@ -65,7 +65,7 @@ class Dimension(Strict):
         return trial.suggest_float(name, low, high, log=self.log)
 
     def allows(self, value: Value) -> bool:
-        """Return True if a trial can have this value."""
+        """Return True if a trial may have this value."""
         if self.choices:
             return value in self.choices
         low, high = self._bounds
@@ -78,7 +78,7 @@ class Dimension(Strict):
         return self.low, self.high
 
     def holds(self, config: Mapping[str, Any]) -> bool:
-        """Return True if the setting has an effect in a model of this config (tuples as lists, as in JSON)."""
+        """Return True if the setting has an effect on a model with this config (tuples as lists, as in JSON)."""
         return not self.when or any(
             all(config[key] in (allowed if isinstance(allowed, list) else [allowed]) for key, allowed in way.items())
             for way in self.when
@@ -89,7 +89,7 @@ class SpaceFile(Strict):
     """One model's file.
 
     Attributes:
-        preset: The preset that the model's name alone stands for.
+        preset: The preset that the model's name alone refers to.
         recipe: Settings of every stage's recipe.
         stages: Settings of the stages of one policy, by policy; they replace settings of the recipe with the same name.
         config: Settings of the model.
@@ -120,7 +120,7 @@ def space_file(model: str) -> SpaceFile:
 
 
 def checked(space: SpaceFile, *, where: str) -> SpaceFile:
-    """Return the space if all its settings exist.
+    """Return the space after checking that all its settings exist.
 
     Raises:
         TuningError: The model or a recipe lacks some of the settings; the message names all of them.

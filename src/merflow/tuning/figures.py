@@ -35,7 +35,7 @@ _EPOCHS = "epoch, counted through the folds"
 
 
 def write_page(study: optuna.Study, path: Path, *, results: StudyResults) -> None:
-    """Write the page: the best trials beside the preset's own values, and the figures.
+    """Write the page: the best trials next to the preset's own values, and the figures.
 
     Args:
         study: A study with at least one complete trial.
@@ -59,7 +59,7 @@ def write_page(study: optuna.Study, path: Path, *, results: StudyResults) -> Non
 
 
 def write_figures(study: optuna.Study, folder: Path, *, results: StudyResults) -> list[Path]:
-    """Write the figures as PNG and return their paths; figures that need more trials are left out.
+    """Write the figures as PNG files and return their paths; figures that need more trials are left out.
 
     Args:
         study: A study with at least one complete trial.

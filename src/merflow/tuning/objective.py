@@ -1,11 +1,11 @@
 """Objective of a trial: the mean development figure over some folds, each at the epoch that training itself chooses.
 
-The figure is the UA of classes. Of scores it is the concordance correlation (CCC), which like UA is the higher the
-better and at most 1; a low error alone would also reward a model that always answers the mean.
+The figure is UA for classes and concordance correlation (CCC) for scores. Like UA, CCC is better if higher, and at most
+1; a low error alone would also reward a model that always predicts the mean.
 
 A trial never opens a fold's test data. But the development speakers of one fold are test speakers of another, so the
-pooled test figures of all folds are not strictly independent of a search. Strictly independent are the figures of
-speakers who are in the development part of none of the folds that were tuned on.
+pooled test figures of all folds are not strictly independent of a search. Only the figures of speakers who are in no
+development part of the tuned folds are strictly independent.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,10 +32,10 @@ def objective_of(task: Task) -> str:
 
 @dataclass
 class Judge:
-    """Follows the folds of one trial, epoch by epoch, and reports to the study.
+    """Tracks the folds of one trial, epoch by epoch, and reports to the study.
 
-    The figure at each step is the mean over the finished folds and the fold in training, the latter at its best epoch
-    so far. The same step is the same epoch of the same fold in every trial.
+    The figure at each step is the mean over the finished folds and the current fold at its best epoch so far. A step is
+    the same epoch of the same fold in every trial.
 
     Attributes:
         recipes: Recipes of the trained stages.

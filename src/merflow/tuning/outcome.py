@@ -1,4 +1,4 @@
-"""Outcome of a study: its trials as a table, the best one beside the preset's own values, and what mattered."""
+"""Outcome of a study: its trials as a table, the best one next to the preset's own values, and what mattered."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ _STATES: dict[TrialState, State] = {
     TrialState.RUNNING: "running",
     TrialState.WAITING: "waiting",
 }
-_FEWEST_FOR_IMPORTANCE = 4  # complete trials; a forest over fewer says nothing
+_FEWEST_FOR_IMPORTANCE = 4  # complete trials; a forest on fewer says nothing
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class TrialRow:
 
     Attributes:
         number: Counted from 0; trial 0 has the preset's own values.
-        repeats: The trial that was tried again here; None for a trial that repeats none.
+        repeats: The trial that this one repeats; None if it repeats none.
         figure: Mean over the folds of a complete trial; the last reported mean of another trial, or None.
         folds: Figure of finished folds, by fold.
         steps: The mean so far, by step.
@@ -85,7 +85,7 @@ class Outcome:
     """The trials of a study.
 
     Attributes:
-        rows: In the order of their numbers, without those that workers began in vain.
+        rows: The trials in the order of their numbers, without those that workers started in vain.
         importance: Share of the variance among complete trials by setting, the largest first; empty if there are too
             few trials to tell.
     """
@@ -95,7 +95,7 @@ class Outcome:
 
     @classmethod
     def of(cls, study: optuna.Study, *, seed: int) -> "Outcome":
-        """Read the study as it is now; the seed is for the forest that weighs the settings."""
+        """Read the current state of the study; the seed is for the forest that computes the importance."""
         trials = [trial for trial in study.get_trials(deepcopy=False) if not trial.user_attrs.get(SURPLUS)]
         return cls([TrialRow.of(trial) for trial in trials], importance(study, seed=seed))
 
@@ -149,7 +149,7 @@ class Outcome:
         ).astype({"repeats": "Int64"})
 
     def results(self, subject: StudySubject, *, preset: str, best: int = 10) -> StudyResults:
-        """Return the outcome as it is kept on disk.
+        """Return the outcome as stored on disk.
 
         Args:
             subject: The study's subject.
@@ -171,7 +171,7 @@ class Outcome:
 
 
 def importance(study: optuna.Study, *, seed: int) -> dict[str, float]:
-    """Return fANOVA's shares by setting over the complete trials; none if they are too few or all equal.
+    """Return fANOVA's shares by setting over the complete trials; none if there are too few or all are equal.
 
     Settings that some complete trials lack are left out.
     """

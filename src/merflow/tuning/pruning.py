@@ -1,7 +1,7 @@
-"""Pruning: a trial stops at a step where it is worse than half of the complete trials were.
+"""Pruning: a trial stops at a step where it is worse than half of the complete trials.
 
-Optuna's own median pruner compares a trial's best figure of any step. Here the figure is a mean over the folds so far,
-and the first fold may be an easy one: its figures would protect a trial from being pruned in a harder one.
+Optuna's own median pruner compares a trial's best figure at any step. Here the figure is a mean over the folds so far,
+and the first fold may be easy: its figures would protect a trial from being pruned in a harder one.
 """
 
 from collections.abc import Mapping

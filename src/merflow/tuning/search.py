@@ -1,4 +1,4 @@
-"""Search of one study: its folds, its search space, and the database that holds its trials."""
+"""Search of one study: its folds, its search space, and the database with its trials."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -109,7 +109,7 @@ class Search:
 
     @cached_property
     def subject(self) -> StudySubject:
-        """Everything that a trial's figure depends on apart from its own values."""
+        """Everything that a trial's figure depends on, apart from its own values."""
         inputs, training = self.first, self.training
         return StudySubject(
             variant=inputs.preset.variant,
@@ -137,7 +137,7 @@ class Search:
 
 
 def variant_of(name: str) -> str:
-    """Return ``model:preset``; a model's name alone stands for the preset that its space file names.
+    """Return ``model:preset``; a model's name alone refers to the preset that its space file names.
 
     Raises:
         TuningError: The model is unknown or has no search space.

@@ -1,4 +1,4 @@
-"""Search space of one preset: the settings in its model's file, without those that the preset sets itself."""
+"""Search space of one preset: the settings in its model's file, except those that the preset sets itself."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -24,7 +24,7 @@ class SearchSpace:
 
     Attributes:
         preset: The preset as in its paper.
-        recipes: Recipes of the trained stages, which are the first ones of the preset.
+        recipes: Recipes of the trained stages, which are the preset's first ones.
         config: Tuned settings of the model, in the order of the file.
         stages: Tuned settings of each trained stage's recipe, by dotted name. Stages that share a name share a value.
     """
@@ -36,7 +36,7 @@ class SearchSpace:
 
     @classmethod
     def of(cls, preset: Preset, *, recipes: Sequence[Recipe]) -> "SearchSpace":
-        """Return the space of a preset of which these stages are trained.
+        """Return the space of a preset whose trained stages have these recipes.
 
         Raises:
             TuningError: The model has no search space.
@@ -57,7 +57,7 @@ class SearchSpace:
         return {name: each.model_dump(exclude_defaults=True) for name, each in dimensions.items()}
 
     def suggest(self, trial: Trial) -> Values:
-        """Draw the values of a trial, by dotted name; settings without an effect beside the others are left out."""
+        """Draw the values of a trial, by dotted name; settings without an effect given the others are left out."""
         values: Values = {}
         for name, each in self._recipe_dimensions().items():
             values[name] = each.suggest(trial, name)

@@ -1,7 +1,7 @@
 """A study: one search to which any number of workers add trials, in SQLite or on a database server.
 
-A new study records its subject. Whoever opens it later states the expected subject and is refused if the two differ,
-because figures of another search space, split or objective would mislead the sampler.
+A new study records its subject. Opening it later with a different subject is refused, because figures from another
+search space, split or objective would mislead the sampler.
 """
 
 import sqlite3
@@ -30,15 +30,15 @@ from merflow.tuning.space import Values
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 _SUBJECT = "merflow.subject"
-# Two commands that start together both create the tables; one of them fails because they exist, and tries again.
+# If two commands start together, both create the tables; one of them fails because they exist, and tries again.
 _PAUSES_S = (0.5, 1.0, 2.0)
 
 
 class _Logged(sqlite3.Connection):
     """A connection with a write-ahead log, so that workers do not wait for each other's disk.
 
-    A killed process loses nothing and a power failure the last seconds; neither harms the file. A file system without
-    support for such a log keeps SQLite's usual journal.
+    Nothing is lost if a process is killed, and only the last seconds after a power failure; neither harms the file. On
+    a file system without support for such a log, SQLite's usual journal is used.
     """
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:  # noqa: ANN401 - the same as SQLite's
@@ -68,7 +68,7 @@ class StudyLocation:
 
     @classmethod
     def of(cls, storage: str, *, folder: Path, name: str) -> "StudyLocation":
-        """Return the location that ``tuning.storage`` of ``params.yaml`` stands for.
+        """Return the location for ``tuning.storage`` in ``params.yaml``.
 
         Args:
             storage: ``auto`` for SQLite in the folder, or a URL.
@@ -94,9 +94,9 @@ class StudyLocation:
 
     @property
     def lock(self) -> Path | None:
-        """The file that workers on this machine lock while they ask for a trial; None on a server, which locks rows.
+        """The file that workers on this machine lock while requesting a trial; None on a server, which locks rows.
 
-        Without it, SQLite would give one waiting trial to two workers that ask at the same moment.
+        Without it, SQLite would give one waiting trial to two workers that ask at the same time.
         """
         if not self.url.startswith("sqlite:///"):
             return None
@@ -160,7 +160,7 @@ def prepare_next_trial(study: optuna.Study, params: TuningParams, *, worker: int
     """Set up sampler and pruner for the next trial.
 
     The sampler's random numbers depend on the seed, the worker and the number of trials so far, and not on how often
-    the worker was started. So a resumed study goes on like one that never stopped.
+    the worker was started. So a resumed study continues like one that never stopped.
     """
     so_far = sum(trial.state != TrialState.FAIL for trial in study.get_trials(deepcopy=False))
     with warnings.catch_warnings():
@@ -168,20 +168,20 @@ def prepare_next_trial(study: optuna.Study, params: TuningParams, *, worker: int
         study.sampler = TPESampler(
             n_startup_trials=params.startup_trials,
             multivariate=True,
-            group=True,  # some trials lack settings that have no effect beside the others' values
-            constant_liar=True,  # a trial that runs elsewhere counts as a bad one, so that nobody repeats it
+            group=True,  # some trials lack settings that have no effect given the others' values
+            constant_liar=True,  # running trials count as bad ones, so that nobody repeats them
             seed=int(digest([params.seed, worker, so_far])[:8], 16),
         )
     study.pruner = StepMedianPruner(startup_trials=params.pruning_trials, warmup_steps=params.pruning_epochs)
 
 
 def retry(study: optuna.Study, trial: FrozenTrial, params: TuningParams) -> None:
-    """Put a failed trial's values back, for the next worker that asks."""
+    """Return a failed trial's values to the queue."""
     _again(params)(study, trial)
 
 
 def original_number(trial: FrozenTrial) -> int:
-    """Return the number of the trial that this one repeats, or its own number if it repeats none."""
+    """Return the number of the trial that this one repeats, or its own number."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         retried = RetryHeartbeatStaleTrialCallback.retried_trial_number(trial)
@@ -189,7 +189,7 @@ def original_number(trial: FrozenTrial) -> int:
 
 
 def _again(params: TuningParams) -> Callable[[optuna.Study, FrozenTrial], None]:
-    """Return the function that puts a failed trial back: with its values, without its notes."""
+    """Return the function that puts a failed trial back into the queue, with its values but without its notes."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         callback = RetryHeartbeatStaleTrialCallback(max_retry=params.retries)
@@ -256,7 +256,7 @@ def _problem(location: StudyLocation, error: Exception) -> str:
 
 
 def _subject_of(study: optuna.Study, location: StudyLocation) -> dict[str, Any]:
-    """Read the recorded subject; a process that creates the study at this moment writes it within seconds."""
+    """Read the recorded subject; a process that is just creating the study writes it within seconds."""
     for pause_s in (*_PAUSES_S, None):
         if _SUBJECT in study.user_attrs:
             recorded: dict[str, Any] = study.user_attrs[_SUBJECT]

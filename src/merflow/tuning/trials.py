@@ -1,4 +1,4 @@
-"""Trials of a study: each trains its folds with the loop that trains every fold, on development data alone."""
+"""Trials of a study: each trains its folds with the usual training loop, using development data only."""
 
 import shutil
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""One worker: runs trials until the study has as many finished ones as wanted, whoever else works on it."""
+"""One worker: runs trials until the study has enough finished ones, along with any other workers."""
 
 import fcntl
 import time
@@ -29,7 +29,7 @@ class _SurplusError(Exception):
 
 @dataclass
 class Attempt:
-    """A trial as its objective sees it.
+    """A trial as seen by its objective.
 
     Attributes:
         number: The trial's number; a repeated trial keeps the number of the first attempt.
@@ -44,7 +44,7 @@ class Attempt:
         """Report a figure that is comparable among trials at the same step.
 
         Raises:
-            TrialPruned: The trial is worse than others were, and must stop at once. The first trial is never pruned,
+            TrialPruned: The trial is worse than others, and must stop at once. The first trial is never pruned,
                 because all others are compared with the preset's own values.
         """
         self.trial.report(figure, step)
@@ -71,8 +71,8 @@ def work(
 ) -> int:
     """Run trials until the study has ``params.trials`` finished ones; return the number that ran here.
 
-    The number of trials is exact and none is lost. While the last trials run elsewhere, a worker waits: if their
-    worker is killed, they go silent and are tried again. A trial that is interrupted here is put back.
+    The number of trials is exact and none is lost. While the last trials run elsewhere, a worker waits: if their worker
+    is killed, they stop responding and are tried again. A trial that is interrupted here is put back into the queue.
 
     Args:
         study: The study, opened by this process.
@@ -81,10 +81,10 @@ def work(
         params: Number of trials, sampler and pruner.
         worker: Distinguishes the workers of one study.
         lock: The study's lock (:attr:`merflow.tuning.study.StudyLocation.lock`) if others may work on it.
-        ended: Called with every trial that ended here.
+        ended: Called with each trial that ended here.
 
     Raises:
-        MerflowError: The objective raised it, and the trial has failed.
+        MerflowError: Raised by the objective; the trial has failed.
     """
     count = 0
     silent = _Silent(params)
@@ -95,7 +95,7 @@ def work(
             continue
         prepare_next_trial(study, params, worker=worker)
         trial = _try(study, objective, space=space, params=params, lock=lock)
-        if trial.state not in FINISHED:  # one trial too many, or one that another worker has now
+        if trial.state not in FINISHED:  # one trial too many, or one that another worker has taken over
             continue
         count += 1
         if ended is not None:
@@ -110,10 +110,10 @@ def finished(study: optuna.Study) -> int:
 
 @dataclass
 class _Silent:
-    """Give up trials whose worker has stopped answering, and put their values back.
+    """Gives up trials whose worker has stopped responding, and puts their values back into the queue.
 
-    Optuna does so by heartbeats. If a worker is killed between asking for a trial and its first heartbeat, Optuna
-    believes that the trial runs forever. Here it is given up if it has not begun after the grace period.
+    Optuna uses heartbeats for this. If a worker is killed between requesting a trial and its first heartbeat, Optuna
+    considers the trial running forever. Here it is given up if it has not started after the grace period.
     """
 
     params: TuningParams
@@ -160,9 +160,9 @@ def _try(
         if lock is not None:
             fcntl.flock(turn.enter_context(lock.open("w")), fcntl.LOCK_EX)
         study.optimize(run, n_trials=1, catch=(_SurplusError,))
-    except (UpdateFinishedTrialError, ValueError):  # Optuna's answer to figures of a trial that has ended
+    except (UpdateFinishedTrialError, ValueError):  # Optuna's response to figures of a trial that has ended
         if not given_up:
-            raise  # otherwise this process was held up for so long that another worker has the trial now
+            raise  # otherwise this process was delayed for so long that another worker took over the trial
     except (KeyboardInterrupt, SystemExit):
         for number in begun:
             _put_back(study, number, params)
@@ -173,7 +173,7 @@ def _try(
 
 
 def _put_back(study: optuna.Study, number: int, params: TuningParams) -> None:
-    """Fail a trial that is not finished; the next worker that asks receives its values."""
+    """Mark an unfinished trial as failed; the next worker receives its values."""
     trial = study.tell(number, state=TrialState.FAIL, skip_if_finished=True)
     if trial.state == TrialState.FAIL:
         retry(study, trial, params)

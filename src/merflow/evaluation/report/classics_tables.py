@@ -1,4 +1,4 @@
-"""The tables of a benchmark about its classics: variants against them, and what they tell of a leak through words."""
+"""The tables about a benchmark's classics: comparisons with the variants, and signs of a leak through words."""
 
 from merflow.contracts.numerals import p_value, percent, plural, signed, signed_interval
 from merflow.contracts.results import ComparedVariants, Results

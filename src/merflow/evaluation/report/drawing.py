@@ -1,9 +1,9 @@
-"""Parts of the page's interactive charts: colours, markers, and charts that reports of any task draw.
+"""Parts of the page's interactive charts: colours, markers, and charts that the reports of all tasks share.
 
-Colours are those of the light page; ``report.js`` replaces them on the dark one.
+Colours are for the light theme; ``report.js`` replaces them in the dark theme.
 
-Each Okabe-Ito colour has a marker of its own, so that no meaning is carried by colour alone. The numbers of each chart
-are in a table beside it.
+Each Okabe-Ito colour has its own marker, so that no meaning is carried by colour alone. The numbers of each chart
+are in a table next to it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ CLASS_STYLES = (
 # More series than this cannot be told apart in one panel.
 MOST_SERIES = len(STYLES)
 _MARGIN = {"l": 8, "r": 8, "t": 8, "b": 8}
-# Above the chart, since a phone has no room beside it.
+# Above the chart, because a phone has no room next to it.
 LEGEND = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "xanchor": "left"}
 _ROW = 34  # pixels per variant
 
@@ -149,7 +149,7 @@ def groups_by_variant(key: str, by_variant: Mapping[str, Sequence[GroupPoint]], 
             for point in by_variant[name]
             if point.value is not None
         ]
-        # Side by side within a group, since overlapping intervals cannot be read.
+        # Side by side within a group, because overlapping intervals cannot be read.
         offset = (number - (len(names) - 1) / 2) * 0.7 / len(names)
         traces.append(
             go.Scatter(
@@ -192,7 +192,7 @@ def marker(
 
 
 def two_lines(variant: str) -> str:
-    """Break the name after the model, since a phone has no room for all of it beside a chart."""
+    """Break the name after the model, because a phone has no room for all of it next to a chart."""
     return variant.replace(":", ":<br>", 1)
 
 

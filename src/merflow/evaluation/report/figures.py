@@ -1,7 +1,8 @@
 """Static figures of a variant: confusion matrix and learning curves.
 
-They use Matplotlib without pyplot: no global state, no display, safe in any process. Colours come from the Okabe-Ito
-palette, which people with any colour vision can tell apart, and never carry a meaning alone.
+They use Matplotlib without pyplot, so that they need no global state and no display, and are safe in any process.
+Colours come from the Okabe-Ito palette, which people with any colour vision can tell apart, and never carry a meaning
+alone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,7 @@ BLUE = "#0072B2"
 VERMILLION = "#D55E00"
 INK = "#1c2430"
 SHADES = LinearSegmentedColormap.from_list("share", ["#ffffff", "#00507f"])
-# A cell with a larger share of its row is dark enough for white text.
+# Cells with a larger share of their row are dark enough for white text.
 DARK_SHARE = 0.7
 
 

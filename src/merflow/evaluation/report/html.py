@@ -1,4 +1,4 @@
-"""Rendering of a report's page from its template, with the style, the script and Plotly inside."""
+"""Rendering of a report's page from its template, with style sheet, script and Plotly embedded."""
 
 import base64
 import gzip
@@ -27,7 +27,7 @@ _SHARED = ("layout.html.j2", "macros.html.j2")
 
 
 def rendered(template: str, **values: object) -> str:
-    """Return the page of a template of this room.
+    """Return the page rendered from a template of this package.
 
     Args:
         template: Name of the template, which extends ``layout.html.j2``.

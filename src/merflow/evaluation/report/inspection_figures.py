@@ -13,7 +13,7 @@ from merflow.evaluation.inspection_file import AxisScale, InspectedUtterance, Na
 from merflow.evaluation.report.step_styles import step_styles
 
 _INK, _SOFT, _BLUE = "#1c2430", "#667085", "#0072B2"
-# Each Okabe-Ito colour has a marker of its own, so that no meaning is carried by colour alone.
+# Each Okabe-Ito colour has its own marker, so that no meaning is carried by colour alone.
 _CLASS_STYLES = (
     *(("#D55E00", "o"), ("#E69F00", "^"), ("#0072B2", "s"), ("#009E73", "D")),
     *(("#CC79A7", "v"), ("#56B4E9", "P"), ("#000000", "X"), ("#F0E442", "*")),

@@ -12,7 +12,7 @@ from merflow.evaluation.report.drawing import BLUE, INK, LEGEND, VERMILLION, Cha
 
 # Fold and seed -> epochs, first one first.
 History = Mapping[tuple[int, int], Sequence[EpochFigures]]
-# The same per variant.
+# The same, per variant.
 Histories = Mapping[str, History]
 
 
@@ -59,7 +59,7 @@ def learning_charts(
     curves.append(_chosen(histories, chosen, figure))
     axis = figure.title[0].lower() + figure.title[1:] + (f", {figure.unit}" if figure.unit else "")
     most = max(row.epoch for rows in histories.values() for row in rows)
-    # Whole epochs, and no more than some eight ticks.
+    # Whole epochs, and no more than about eight ticks.
     layout = {"xaxis": {"title": {"text": "epoch"}, "tick0": 1, "dtick": -(-most // 8)}, "legend": LEGEND}
     return [
         chart(

@@ -1,4 +1,4 @@
-"""Figures that show a model at work: its attention and gates, and the embeddings of its test utterances."""
+"""Figures of a model at work: its attention and gates, and the embeddings of its test utterances."""
 
 import base64
 import io

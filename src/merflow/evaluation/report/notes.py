@@ -17,7 +17,7 @@ def where(results: Evaluated) -> str:
 
 
 def selection_rule(results: AnyResults) -> str:
-    """Return the rule that chose the epochs; with the names of the variants if they differ."""
+    """Return the rule that chose the epochs, with the names of the variants if they have different rules."""
     rules: dict[str, list[str]] = {}
     for name in results.ranked:
         rules.setdefault(str(results.variants[name].training.selection), []).append(name)
@@ -25,7 +25,7 @@ def selection_rule(results: AnyResults) -> str:
 
 
 def published(variant: Variant, results: Results) -> str:
-    """Return the paper's own percentages as UA / WA; those of another corpus or protocol name it."""
+    """Return the paper's own percentages as UA / WA, with corpus and protocol if they differ from the run's."""
     said = quoted(variant.published, ("UA", "WA"), corpus=results.published_corpus, protocol=results.protocol)
     return said or DASH
 
@@ -56,7 +56,7 @@ def inputs_in_words(inputs: str) -> str:
 
 
 def deviations(training: Training) -> list[str]:
-    """Return the differences between a training and the preset that it is named after; none if it was followed."""
+    """Return the differences between a training run and its preset; none if the preset was followed."""
     return [note for note in (training.regime.note, transcript_note(training)) if note is not None]
 
 
@@ -75,7 +75,7 @@ def all_deviations(results: AnyResults) -> str:
 
 
 def transcript_note(training: Training) -> str | None:
-    """Return the transcripts that were read in place of those that the preset asks for; None if they are the same."""
+    """Return the transcripts that were read instead of those that the preset asks for; None if they are the same."""
     if training.transcripts == training.transcripts_of_preset:
         return None
     read, preferred = (_named(kind) for kind in (training.transcripts, training.transcripts_of_preset))

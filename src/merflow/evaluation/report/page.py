@@ -1,4 +1,4 @@
-"""The report page: one HTML file that needs nothing beside it."""
+"""The report page: one self-contained HTML file."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -36,16 +36,16 @@ def write_report(
 ) -> None:
     """Write one self-contained HTML page.
 
-    It makes no request, and can be read offline, on a phone, in the dark, on paper and without JavaScript. Plotly is
-    inside, compressed to about 2 MB, at the end of the page so that text and tables load first.
+    It loads nothing, and works offline, on a phone, in dark mode, in print and without JavaScript. Plotly is embedded,
+    compressed to about 2 MB, at the end of the page so that text and tables load first.
 
     Args:
         results: Results of the benchmark.
         path: File to write.
         origin: Title, command and identity of the run.
-        histories: Epochs per variant; a variant may lack them.
+        histories: Epochs per variant; optional for each variant.
         papers: The papers' own tables.
-        inspections: Inspection of one training run per variant; a variant may lack it.
+        inspections: Inspection of one training run per variant; optional for each variant.
 
     Raises:
         OutputError: The page cannot be written.
@@ -140,7 +140,7 @@ def _classic_row(name: str, classic: ClassicScore, *, axis: tuple[float, float],
 
 
 def _bar(ua: Accuracy, *, axis: tuple[float, float], chance: float) -> dict[str, str]:
-    """Return the places of interval, figure and chance on the axis, in percent of its length."""
+    """Return the positions of interval, figure and chance on the axis, in percent of its length."""
     low, high = ua.ci95 or (ua.pooled, ua.pooled)
     marks = {"low": low, "high": high, "at": ua.pooled, "chance": chance}
     return {mark: f"{100 * (value - axis[0]) / (axis[1] - axis[0]):.1f}" for mark, value in marks.items()}

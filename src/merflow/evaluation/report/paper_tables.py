@@ -1,4 +1,4 @@
-"""The papers' own tables, complete, with the figures of this run in columns beside theirs."""
+"""The papers' own complete tables, with the figures of this run in columns next to theirs."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -63,7 +63,7 @@ def _paper_table(results: Results, published: PublishedTable) -> Table:
 def _names_of(row: PublishedRow, results: Results) -> list[str]:
     """Return the names under which this run has the row's variant, one per set of encoders.
 
-    Only a row on emotions under the run's protocol has any; for others, return one name that the run lacks.
+    Only rows on emotions with the run's protocol have such names; for others, return one name that the run lacks.
     """
     test = row.first.test
     same = test.protocol == results.protocol and test.corpus == (results.published_corpus or IEMOCAP4)

@@ -1,4 +1,4 @@
-"""Small tables that other tools draw, above all ``dvc plots``: one CSV per variant and kind of plot."""
+"""Small tables for other tools, mainly ``dvc plots``: one CSV per variant and kind of plot."""
 
 from collections.abc import Mapping, Sequence
 
@@ -17,7 +17,7 @@ _DEVELOPMENT = ("dev_ua", "dev_mae", "dev_ccc")
 
 
 def headline(results: AnyResults) -> dict[str, dict[str, float]]:
-    """Return the pooled figures that people compare first, per variant; UA, WA, ACC and F1 are shares, 0 to 1."""
+    """Return the main pooled figures per variant; UA, WA, ACC and F1 are shares, 0 to 1."""
     if isinstance(results, ScoreResults):
         return {
             name: {figure: value.pooled for figure, value in variant.figures.items() if value.pooled is not None}

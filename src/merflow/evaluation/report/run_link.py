@@ -4,7 +4,7 @@ from merflow.contracts.tracked_run import TrackedRun
 
 
 def run_markdown(run: TrackedRun) -> str:
-    """Return one line of Markdown: the page of the run, or where else to find it."""
+    """Return one line of Markdown: a link to the run's page, or where else to find it."""
     if run.uri is None:
         return "Nothing is tracked (`tracking.uri` is `none`).\n"
     if run.page:

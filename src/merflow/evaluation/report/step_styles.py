@@ -7,13 +7,13 @@ from merflow.contracts.task import Regression, Task
 
 # From the lowest step to the highest, seen on a light and on a dark page alike.
 _COLOURS = ("#8c2d04", "#d55e00", "#f0a060", "#9aa3ad", "#74b3dc", "#2a7fbf", "#5b3fa8")
-# For Matplotlib and for Plotly; a side of the scale has a marker of its own, so that colour is not alone.
+# For Matplotlib and for Plotly; each side of the scale has its own marker, so that colour is not needed.
 _MARKERS = {-1: ("v", "triangle-down"), 0: ("o", "circle"), 1: ("^", "triangle-up")}
 
 
 @dataclass(frozen=True)
 class StepStyle:
-    """The look of a step.
+    """The style of a step.
 
     Attributes:
         colour: Hexadecimal colour.
@@ -27,7 +27,7 @@ class StepStyle:
 
 
 def step_styles(task: Regression) -> tuple[StepStyle, ...]:
-    """Return the look of each step of a scale, the lowest first."""
+    """Return the style of each step of a scale, the lowest first."""
     values = [float(name) for name in task.groups]
     sides: list[Literal[-1, 0, 1]] = [
         0 if value == task.middle else (1 if value > task.middle else -1) for value in values

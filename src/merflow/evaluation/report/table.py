@@ -1,4 +1,4 @@
-"""Tables of a report as plain cells, and those that benchmarks of any task have: missing inputs, and groups."""
+"""Tables of a report as plain cells, and those that all tasks share: missing inputs, and groups."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,10 +20,10 @@ class Table:
         key: Anchor of the table, unique in a report.
         title: Heading of the table.
         note: Explanation of its figures, in one or more sentences.
-        columns: Column heads; the first column names the rows.
-        rows: Cells, as many per row as there are columns.
-        bold: Indices of the rows that stand out.
-        left: Indices of the columns that are aligned left.
+        columns: Column headings; the first column names the rows.
+        rows: Rows of cells, one cell per column.
+        bold: Indices of highlighted rows.
+        left: Indices of left-aligned columns.
     """
 
     key: str
@@ -88,7 +88,7 @@ def group_table(
         variants: The cell of all utterances, and the groups, per variant.
         note: Explanation of the figures.
         cell: Returns the cell of a group.
-        head: Begins the head of every group's column.
+        head: Start of the heading of every group's column.
     """
     shown = {name: figures for name, figures in variants.items() if figures[1]}
     if not shown:

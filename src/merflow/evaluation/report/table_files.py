@@ -19,7 +19,7 @@ from merflow.evaluation.report.tables import (
 )
 from merflow.storage.local import replacing
 
-# Characters with a meaning in a Markdown cell. A `<` would begin a tag, and a backslash hides the next character.
+# Characters with a meaning in a Markdown cell. A `<` would start a tag, and a backslash escapes the next character.
 _MARKDOWN = str.maketrans({"\\": r"\\", "|": r"\|", "<": "&lt;", "*": r"\*", "_": r"\_", "`": r"\`", "\n": " "})
 _LATEX = str.maketrans(
     {

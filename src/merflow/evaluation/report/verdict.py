@@ -1,4 +1,4 @@
-"""The answer in words: which variant is best, by how much, and how far to believe it."""
+"""The answer in words: the best variant, its lead, and how certain that is."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ class Verdict:
     Attributes:
         headline: One line.
         sentences: The evidence for it, most important first.
-        cautions: Other explanations of the figures, and their limits.
+        cautions: Other explanations of the figures, and caveats.
     """
 
     headline: str
@@ -68,7 +68,7 @@ def unless_better(results: AnyResults) -> str:
 
 
 def without_classic(results: AnyResults) -> list[str]:
-    """Tell that the best variant reads too little for any of the classics; nothing if none were trained."""
+    """Return a sentence if no classic can be compared with the best variant; nothing if none were trained."""
     if not results.classics:
         return []
     read = listed(results.variants[results.best].training.modalities)
@@ -76,7 +76,7 @@ def without_classic(results: AnyResults) -> list[str]:
 
 
 def against_classic(pair: ClassicComparison | ScoreClassicComparison, *, difference: str) -> str:
-    """Return a sentence that says if the best variant beats the best classic of its own modalities or fewer.
+    """Return a sentence on whether the best variant beats the best classic with the same or fewer modalities.
 
     Args:
         pair: The comparison of the two.
@@ -138,7 +138,7 @@ def _over_seeds(pair: Comparison) -> list[str]:
 
 
 def _leaks(results: Results) -> list[str]:
-    """Tell how much of the figures may be lines that training and test data share."""
+    """Return sentences on how much of the figures may be due to lines that training and test data share."""
     leak = results.text_leak
     top = results.variants[results.best]
     if leak is None or "text" not in top.training.modalities:

@@ -1,4 +1,4 @@
-"""Figures of a variant with scores by setting, session, speaker, gender, length and step of the truth.
+"""Figures of a variant with scores by setting, session, speaker, gender, duration and step of the true score.
 
 Shapes: V variants, G dialogues, B resamples, K sums.
 """
@@ -29,7 +29,7 @@ def score_breakdowns(
 ) -> dict[str, dict[ScoreBreakdown, tuple[ScoreGroup, ...]]]:
     """Compute the figures of every group of utterances, per variant and kind of group.
 
-    The interval resamples the group's dialogues and is widened if they are few.
+    The interval resamples the group's dialogues, and is widened if there are few of them.
 
     Args:
         variants: Variants by name, with the same tests.

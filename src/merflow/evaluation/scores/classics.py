@@ -1,6 +1,6 @@
-"""Figures of the classics of scores, and their differences to the variants.
+"""Figures of the classics for scores, and their differences from the variants.
 
-A classic is tested once on every utterance, a variant once per seed. The figures are ratios of sums, so both may be
+A classic is tested once on every utterance, a variant once per seed. The figures are ratios of sums, so both can be
 resampled with the same dialogues and subtracted.
 """
 

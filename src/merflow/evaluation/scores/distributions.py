@@ -1,4 +1,4 @@
-"""Distributions of truth, predictions and errors, small enough for a report of any number of tests."""
+"""Distributions of true scores, predictions and errors, small enough for a report on any number of tests."""
 
 import numpy as np
 

@@ -1,8 +1,8 @@
-"""Floors: constant predictions, the best that can be had without looking at the input.
+"""Floors: constant predictions, the best that is possible without looking at the input.
 
 ``median`` and ``mean`` predict the median and the mean of the fold's training labels; no constant has a lower MAE on
-these labels than their median. ``majority`` predicts the most frequent class of the training labels, for ACC7 and each
-convention of ACC2 a class of its own; it has no MAE.
+these labels than their median. ``majority`` predicts the most frequent class of the training labels, separately for
+ACC7 and each convention of ACC2; it has no MAE.
 """
 
 from collections.abc import Mapping
@@ -98,6 +98,6 @@ def _majorities(
 
 
 def _most_frequent(values: np.ndarray) -> int:
-    """Return the most frequent step; of equals, the lowest."""
+    """Return the most frequent step; in a tie, the lowest."""
     found, counts = np.unique(values, return_counts=True)
     return int(found[counts.argmax()])

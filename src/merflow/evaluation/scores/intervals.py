@@ -1,9 +1,10 @@
-"""Conformal intervals: the scores that a clip may have, such that the true one is among them at a chosen rate.
+"""Conformal intervals: the possible scores of a clip, chosen so that the true one is among them at a given rate.
 
-An interval reaches equally far to both sides of the prediction, moved to the scale if it lies beyond, and is cut to the
-scale. The half width is the quantile of the absolute errors of other utterances, per group (Mondrian split-conformal
-prediction, computed by crepes). It is stored, so that making an interval takes numpy alone. The rate holds for
-utterances like those behind the width, as for conformal sets (:mod:`merflow.evaluation.conformal`).
+An interval extends equally far to both sides of the prediction, which is first clipped to the scale, and is then
+clipped to the scale itself. The half width is the quantile of the absolute errors of other utterances, per group
+(Mondrian split-conformal prediction, computed by crepes). It is stored, so that making an interval only needs NumPy.
+The rate holds for utterances like those used for the width, as for conformal sets
+(:mod:`merflow.evaluation.conformal`).
 
 Shapes: n utterances.
 """
@@ -24,15 +25,15 @@ def fit_half_widths(
 ) -> dict[str, float]:
     """Return half the width of an interval, by group, and the largest of all below ``ANY_GROUP``.
 
-    With few utterances in a group, fewer than ``coverage / (1 - coverage)``, it is the width of the scale, so that the
-    interval is the whole scale: nothing less would reach the coverage.
+    If a group has fewer than ``coverage / (1 - coverage)`` utterances, it is the width of the scale, so that the
+    interval is the whole scale, because nothing less would reach the coverage.
 
     Args:
         labels: ``(n,)`` truth.
         scores: ``(n,)`` predictions.
         groups: ``(n,)`` group of each utterance; ``ANY_GROUP`` where it is unknown.
         task: The scale.
-        coverage: Share of intervals that shall hold the truth, between 0 and 1.
+        coverage: Share of intervals that should contain the truth, between 0 and 1.
 
     Raises:
         EvaluationError: The coverage is no such share, there are no utterances, or crepes is not installed.
@@ -56,7 +57,7 @@ def intervals(
 
     Args:
         scores: ``(n,)`` predictions.
-        groups: Group of each utterance; one that is unknown, or that has no half width, gets that of ``ANY_GROUP``.
+        groups: Group of each utterance; unknown groups and groups without a half-width get that of ``ANY_GROUP``.
         half_widths: As :func:`fit_half_widths` returns them.
         task: The scale.
     """
@@ -66,16 +67,16 @@ def intervals(
 
 
 def holds_middle(found: np.ndarray, task: Regression) -> np.ndarray:
-    """Return ``(n,)`` bool: True for the intervals ``(n, 2)`` that hold the middle of the scale."""
+    """Return ``(n,)`` bool: True for the intervals ``(n, 2)`` that contain the middle of the scale."""
     return np.asarray((found[:, 0] <= task.middle) & (task.middle <= found[:, 1]))
 
 
 def coverage_of_intervals(
     labels: np.ndarray, found: np.ndarray, *, task: Regression, utterance_ids: Sequence[str]
 ) -> IntervalCoverage:
-    """Return how often intervals ``(n, 2)`` hold the label ``(n,)``, and how wide they are.
+    """Return how often intervals ``(n, 2)`` contain the label ``(n,)``, and how wide they are.
 
-    An utterance that several seeds tested has several rows; the interval of the coverage counts it once.
+    An utterance tested with several seeds has several rows; the interval of the coverage counts it once.
     """
     utterances = len(set(utterance_ids))
     covered = float(((found[:, 0] <= labels) & (labels <= found[:, 1])).mean())
@@ -92,5 +93,5 @@ def coverage_of_intervals(
 
 
 def on_scale(values: np.ndarray, task: Regression) -> np.ndarray:
-    """Return the values with those beyond the scale moved to its ends."""
+    """Return the values clipped to the scale."""
     return np.asarray(np.clip(np.asarray(values, dtype=np.float64), task.low, task.high))

@@ -4,7 +4,7 @@ MAE is of the scores as predicted. ACC7 clips truth and prediction to the scale 
 integer. ACC2 and F1 exist in the three conventions of :data:`merflow.contracts.score_figures.CONVENTIONS`; F1 is
 weighted by class size, as scikit-learn's ``average="weighted"``. These are the definitions of the public code for
 CMU-MOSEI. ACC7 needs the scale from -3 to 3, and ACC2 and F1 need a scale with a zero inside; a scale from 1 to 5 has
-neither, and nothing takes their place.
+none of them, and no replacements.
 
 CCC is Lin's concordance correlation coefficient, with variances that divide by n. It is 0 for constant predictions, and
 undefined where the truth does not vary. Pearson's correlation is undefined where either does not vary.
@@ -36,7 +36,7 @@ _SEVEN = (-3, 3)
 
 
 def metrics_of(task: Regression) -> dict[FigureName, Metric]:
-    """Return the metrics that the scale has, in the order of the tables."""
+    """Return the metrics that are defined on the scale, in the order of the tables."""
     metrics: dict[FigureName, Metric] = {"MAE": _mae, "CCC": _ccc, "Pearson": _pearson}
     if has_seven_steps(task):
         metrics["ACC7"] = _same_step
@@ -113,7 +113,7 @@ def binary_classes(
 
 
 def figures_of(labels: np.ndarray, scores: np.ndarray, task: Regression) -> dict[FigureName, float | None]:
-    """Compute every figure of some utterances; None where it is undefined.
+    """Compute every figure of some utterances; None if it is undefined.
 
     Args:
         labels: ``(n,)`` truth.
@@ -181,6 +181,6 @@ def _counts(sums: np.ndarray, convention: Convention) -> tuple[np.ndarray, np.nd
 
 
 def _divided(values: np.ndarray, by: np.ndarray) -> np.ndarray:
-    """Return the quotient; NaN where the divisor is 0."""
+    """Return the quotient; NaN if the divisor is 0."""
     quotient: np.ndarray = np.divide(values, by, out=np.full(np.shape(by), np.nan), where=by > 0)
     return quotient

@@ -1,6 +1,6 @@
-"""From prediction tables to the calibration of a model of scores, and how it does on data that it has not seen.
+"""From prediction tables to the calibration of a score model, with its results on unseen data.
 
-Folds take part as in :mod:`merflow.evaluation.model_calibration`.
+Folds are used as in :mod:`merflow.evaluation.model_calibration`.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from merflow.evaluation.scores.intervals import coverage_of_intervals, fit_half_
 
 @dataclass(frozen=True)
 class _Rows:
-    """Predictions of one or several folds as arrays, all of n rows."""
+    """Predictions of one or several folds as arrays with n rows."""
 
     utterance_ids: np.ndarray
     labels: np.ndarray
@@ -36,7 +36,7 @@ class _Rows:
         )
 
     def half_widths(self, *, task: Regression, coverage: float) -> dict[str, float]:
-        """Return the half widths that these rows give."""
+        """Return the half-widths fitted on these rows."""
         return fit_half_widths(self.labels, self.scores, groups=self.groups.tolist(), task=task, coverage=coverage)
 
 
@@ -56,12 +56,13 @@ def calibrate_scores(
             (:data:`merflow.contracts.tables.SCORE_PREDICTIONS`).
         test: Their test predictions.
         task: The scale.
-        groups: Group of each utterance; one whose group is unknown is left out.
+        groups: Group of each utterance; utterances of an unknown group are left out.
         grouped_by: Column that forms the groups; empty for none.
-        coverage: Share of conformal intervals that shall hold the truth.
+        coverage: Share of conformal intervals that should contain the truth.
 
     Raises:
-        EvaluationError: A fold has no development predictions, ``coverage`` is no share, or crepes is not installed.
+        EvaluationError: A fold has no development predictions, ``coverage`` is not between 0 and 1, or crepes is not
+            installed.
     """
     whole = _Rows.of(development, groups=groups)
     half_widths = whole.half_widths(task=task, coverage=coverage)
@@ -80,7 +81,7 @@ def calibrate_scores(
 def _held_out(
     development: pd.DataFrame, test: pd.DataFrame, *, task: Regression, groups: Mapping[str, str], coverage: float
 ) -> HeldOutIntervals:
-    """Return the figures of the test rows, each fold calibrated on its own development rows."""
+    """Return the figures of the test rows, with each fold calibrated on its own development rows."""
     found = []
     for own, tested in by_fold(development, test):
         half_widths = _Rows.of(own, groups=groups).half_widths(task=task, coverage=coverage)

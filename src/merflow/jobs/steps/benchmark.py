@@ -264,7 +264,7 @@ def _figures(summary: AnyResults) -> dict[str, float]:
 
 
 def _confusion(summary: AnyResults) -> dict[str, list[Any]]:
-    """Return classes and confusion counts of the best variant; both empty where labels are scores."""
+    """Return classes and confusion counts of the best variant; both empty if labels are scores."""
     if isinstance(summary, ScoreResults):
         return {"classes": [], "confusion": []}
     counts = summary.variants[summary.best].confusion

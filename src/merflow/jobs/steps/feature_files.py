@@ -9,7 +9,7 @@ from merflow.jobs.steps.shared_files import SharedFiles
 
 
 def model_digests(folders: Sequence[str], shared: SharedFiles) -> list[str] | None:
-    """Return digests of local models that are in the workspace in S3; None where none is."""
+    """Return digests of local models that are in the workspace in S3; None if none is."""
     if shared.remote is None or not any(name and shared.holds(Path(name)) for name in folders):
         return None
     remote = shared.remote
@@ -41,7 +41,7 @@ def encoder_folders(features: ExtractedFeatures) -> list[str]:
 
 
 def fetch_store(store: Path, keys: Collection[str], shared: SharedFiles) -> None:
-    """Fetch what the store has under these keys, with which an extraction goes on."""
+    """Fetch what the store has under these keys, with which an extraction continues."""
     if shared.remote is None:
         return
     folders = [(store / key).absolute() for key in keys]
@@ -101,7 +101,7 @@ def _streams(features: ExtractedFeatures) -> tuple[ExtractedStream, ...]:
 
 
 def _utterances(manifest: Path, splits: Path, folds: Collection[int] | None) -> set[str]:
-    """Return the utterances of some folds, with all turns of their dialogues, which a model may read beside them."""
+    """Return the utterances of some folds, with all turns of their dialogues, which a model may read in addition."""
     from merflow.corpus.manifest import read_manifest
     from merflow.corpus.splitting.splits import read_splits
 

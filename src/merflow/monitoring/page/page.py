@@ -1,4 +1,4 @@
-"""The page of a comparison: one HTML file that needs nothing beside it."""
+"""The page of a comparison: one self-contained HTML file."""
 
 from importlib.resources import files
 from pathlib import Path

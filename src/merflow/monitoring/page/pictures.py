@@ -1,4 +1,4 @@
-"""The page's pictures: a distribution as SVG whose colours follow the page, and the places of shares on a track."""
+"""The page's pictures: a distribution as SVG in the page's colours, and the positions of shares on a track."""
 
 from merflow.contracts.drift_results import NumberCheck
 
@@ -18,7 +18,7 @@ def histogram(check: NumberCheck) -> str:
 
 
 def ticks(check: NumberCheck) -> list[tuple[float, str]]:
-    """Return place in percent and text of a few values below the picture."""
+    """Return the position in percent and the text of a few tick values below the picture."""
     first, last = check.edges[0], check.edges[-1]
     values = [first + (last - first) * step / _TICKS for step in range(_TICKS + 1)]
     digits = 0 if last - first >= 20 else 1 if last - first >= 2 else 2

@@ -1,4 +1,4 @@
-"""Everything that a model card says in numbers, computed from the evidence of a package."""
+"""The numbers on a model card, computed from the evidence in a package."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,8 +37,8 @@ class Score:
         name: Its name.
         value: The figure as text.
         interval: Its 95% interval as text.
-        note: Its meaning in a few words.
-        floor: The figure of the best constant prediction as text; empty where the card says it elsewhere.
+        note: A short explanation.
+        floor: The figure of the best constant prediction as text; empty if the card shows it elsewhere.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Measured:
-    """The figures of a package of emotions.
+    """The figures of an emotion model's package.
 
     Attributes:
         scores: Figures of all test predictions together.

@@ -34,17 +34,17 @@ INTENDED = "research on the recognition of emotions in speech"
 def write_card(folder: Path, *, intended: str = INTENDED) -> tuple[Path, Path]:
     """Write ``card.md`` and ``card.html`` of a package; both say the same.
 
-    The page makes no request, and can be read offline, on a phone, in the dark, on paper and without JavaScript.
+    The page loads nothing, and works offline, on a phone, in dark mode, in print and without JavaScript.
 
     Args:
         folder: The package, with its evidence.
-        intended: The use that the model is meant for, in a few words.
+        intended: The model's intended use, in a few words.
 
     Returns:
         Both paths.
 
     Raises:
-        ModelError: The folder is no package, or evidence is missing or was changed.
+        ModelError: The folder is not a package, or evidence is missing or was changed.
         EvaluationError: Its predictions are incomplete or malformed.
         OutputError: The folder cannot be written.
     """
@@ -84,7 +84,7 @@ def _template(name: str) -> str:
 
 
 def _facts(evidence: Evidence, found: Measured | MeasuredScores, *, intended: str) -> dict[str, Any]:
-    """Return the facts of the sections that are the same for every task."""
+    """Return the facts for the sections that all tasks share."""
     package = evidence.package
     return {
         "package": package,
@@ -105,7 +105,7 @@ def _facts(evidence: Evidence, found: Measured | MeasuredScores, *, intended: st
 
 
 def _sections(evidence: Evidence) -> tuple[str, dict[str, Any]]:
-    """Return the name of the templates with the sections of a task, and their facts."""
+    """Return the name of the templates for a task's own sections, and the facts for them."""
     task = evidence.package.predicted
     if isinstance(task, Regression):
         scores = measured_scores(evidence, task)

@@ -1,6 +1,6 @@
 """Pictures of a model card as SVG inside the page: confusion matrix and reliability diagram.
 
-Colours are those of the page, light or dark. Every number is in a table beside the picture or in the picture itself.
+Colours follow the page's light or dark theme. Every number is in a table next to the picture or in the picture itself.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from merflow.contracts.scores import ReliabilityBin
 
 _CELL, _LEFT, _TOP = 92, 96, 34
 _SIDE, _MARGIN = 260, 44
-# A cell with a larger share of its row is dark enough for light text.
+# Cells with a larger share of their row are dark enough for light text.
 _DARK_SHARE = 0.55
 
 
@@ -49,7 +49,7 @@ def reliability_svg(series: Sequence[tuple[str, Sequence[ReliabilityBin]]]) -> s
     """Draw accuracy by confidence, one line per series; larger points hold more predictions.
 
     Args:
-        series: Name and bins of up to two series. The first is drawn with hollow points, the second with full ones.
+        series: Name and bins of up to two series. The first is drawn with hollow points, the second with filled ones.
     """
     most = max((each.utterances for _, bins in series for each in bins), default=1)
     parts = []
@@ -83,7 +83,7 @@ def _described(name: str, bins: Sequence[ReliabilityBin]) -> str:
 
 
 def svg_text(x: float, y: float, words: str, kind: str) -> str:
-    """Return a text of a kind that the card's style knows."""
+    """Return a text element with a CSS class of the card's style sheet."""
     return f'<text x="{x:.1f}" y="{y:.1f}" class="{kind}">{escape(words)}</text>'
 
 

@@ -1,4 +1,4 @@
-"""Everything that a model card of scores says in numbers, computed from the evidence of a package."""
+"""The numbers on a score model's card, computed from the evidence in a package."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from merflow.promotion.card.facts import SAMPLES, SEED, Score
 from merflow.promotion.gate.evidence import Evidence
 from merflow.promotion.gate.mean_absolute_error import MeanAbsoluteError
 
-# Where a corpus has more speakers or sessions than this, a table of them says nothing.
+# A table of more speakers or sessions than this is of no use to a reader.
 _MOST_GROUPS = 30
 _NOTES: Mapping[str, str] = {
     "MAE": "mean absolute error, in units of the scale",
@@ -31,7 +31,7 @@ _NOTES: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class MeasuredScores:
-    """The figures of a package of scores.
+    """The figures of a score model's package.
 
     Attributes:
         scores: Figures of all test predictions together.
@@ -40,7 +40,7 @@ class MeasuredScores:
         folds: Number of folds.
         seeds: Number of training seeds.
         groups: Kind of group -> its groups.
-        residuals: Errors by step of the truth.
+        residuals: Errors by step of the true score.
     """
 
     scores: tuple[Score, ...]
@@ -91,7 +91,7 @@ def _scores(variant: ScorePredictions, task: Regression, *, dialogues: int) -> t
 def _constants(variant: ScorePredictions, task: Regression, *, dialogues: int) -> dict[FigureName, float | None]:
     """Return each figure of the best constant: the median for MAE, the most frequent class for shares.
 
-    A package has no training labels, so the test labels choose the constant; none can be better.
+    A package has no training labels, so the constant is chosen on the test labels; no other constant can be better.
     """
     labels = variant.labels[variant.seeds == variant.seeds.min()]
     known = {int(fold): labels for fold in np.unique(variant.folds)}

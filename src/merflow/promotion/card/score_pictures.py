@@ -1,4 +1,4 @@
-"""The picture of a model card of scores as SVG inside the page: predictions by truth."""
+"""The picture on a score model's card, as inline SVG: predictions by true score."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ _SIDE, _MARGIN = 260, 44
 
 
 def truth_svg(residuals: Sequence[ResidualBin], task: Regression) -> str:
-    """Draw the mean prediction and the middle half of the predictions by step of the truth.
+    """Draw the mean and the middle half of the predictions by step of the true score.
 
     Args:
         residuals: Residuals per step.

@@ -45,9 +45,9 @@ class StressTable:
     """The results of a package.
 
     Attributes:
-        figure: Name of the figure that a condition may cost, with its unit.
-        column: The same as the head of a column.
-        unchanged: Figures of the unchanged utterances, in words.
+        figure: Name of the figure by which a condition is judged, with its unit.
+        column: The same as a column heading.
+        unchanged: Figures for the unchanged utterances, in words.
         utterances: Number of utterances.
         rows: The conditions.
         failed_conditions: Number of conditions that failed.
@@ -76,7 +76,7 @@ class StressTable:
 
 
 def stress_table(results: StressRun | None) -> StressTable | None:
-    """Return the table of a package's stress results; None without any."""
+    """Return the table of a package's stress results; None if it has none."""
     if isinstance(results, StressResults):
         return _table(
             results, "UA", "UA, %", f"UA {percent(results.ua)}%", percent, signed, signed_interval, lost=" points"

@@ -13,12 +13,12 @@ from merflow.promotion.gate.evidence import Evidence
 _SOUND = {"audio": "the sound of the voice", "video": "the picture of the speaker", "text": "the words"}
 _SYNTHETIC = "synthetic"  # name of the generated corpus
 _SHOWN = 6
-# Fewer dialogues give intervals that are too narrow.
+# With fewer dialogues, intervals are too narrow.
 _FEW_DIALOGUES = 30
 
 
 def synthetic_line(package: ModelPackage) -> str:
-    """Return the first line of the card of a model of made-up data; empty for a model of real recordings."""
+    """Return the first line of the card if the model was trained on synthetic data; empty for real recordings."""
     if not package.synthetic:
         return ""
     named = "the corpus" if package.lineage.corpus == _SYNTHETIC else f"the corpus {package.lineage.corpus}"
@@ -29,13 +29,13 @@ def synthetic_line(package: ModelPackage) -> str:
 
 
 def corpus_name(package: ModelPackage) -> str:
-    """Return the name of the corpus, which says whether it is synthetic."""
+    """Return the name of the corpus, marked if it is synthetic."""
     name = package.lineage.corpus
     return f"{name} (synthetic)" if package.synthetic and name != _SYNTHETIC else name
 
 
 def summary(package: ModelPackage) -> str:
-    """Return what the model is, in a paragraph."""
+    """Return a paragraph that describes the model."""
     inputs = listed([_SOUND[modality] for modality in package.modalities])
     returned = (
         f"a probability for each of {len(package.classes)} emotions: {listed(package.classes)}"
@@ -53,7 +53,7 @@ def labels(package: ModelPackage) -> tuple[str, str]:
 
 
 def whose_figures(package: ModelPackage) -> str:
-    """Return whose figures the card shows, which are never those of the packaged weights."""
+    """Return a sentence about the models behind the card's figures, which are never the packaged weights."""
     unseen = (
         "on the corpus's own test part"
         if package.protocol == "official"
@@ -86,7 +86,7 @@ def intended_uses(package: ModelPackage, intended: str) -> tuple[str, ...]:
 
 
 def refused_uses(exception: UseException | None) -> tuple[str, ...]:
-    """Return the uses that the model is not for."""
+    """Return the uses that the model must not be put to."""
     recorded = (
         f"{exception.by} recorded an exception for the use {exception.use!r} on {exception.ground} grounds: "
         f"{exception.reason}."
@@ -102,7 +102,7 @@ def refused_uses(exception: UseException | None) -> tuple[str, ...]:
 
 
 def limits(package: ModelPackage, found: Measured | MeasuredScores, stress: StressRun | None) -> tuple[str, ...]:
-    """Return what is known to limit the model."""
+    """Return the known limitations of the model."""
     shortest, longest = package.training_seconds
     lines = [
         _knows(package),
@@ -141,7 +141,7 @@ def _number(value: float) -> str:
 
 
 def lineage(evidence: Evidence) -> tuple[tuple[str, str], ...]:
-    """Return the sources of the package with their names; an unknown one says so."""
+    """Return the sources of the package with their names; unknown ones are marked as such."""
     sources = evidence.package.lineage
     named = (
         ("corpus", f"{sources.corpus}, version {sources.manifest_hash}"),

@@ -18,11 +18,11 @@ def inference_service(plan: Plan, version: ServedVersion, *, name: str, traffic:
         plan: The plan.
         version: The version that its pods fetch.
         name: Its name.
-        traffic: The share of requests in percent that Knative sends to this version, the rest going to the one that
-            was rolled out before; None for all.
+        traffic: The percentage of requests that Knative sends to this version; the rest goes to the one rolled out
+            before. None for all.
     """
     labels = {"app.kubernetes.io/name": APP, "app.kubernetes.io/part-of": "merflow"}
-    # Only the HTTPRoute beside it leads to a service in standard mode, so that no other path skips its shares.
+    # In standard mode, a service is reached only through the HTTPRoute next to it, so that nothing bypasses its shares.
     private = {"networking.kserve.io/visibility": "cluster-local"} if plan.mode == "standard" else {}
     scaler = {"serving.kserve.io/autoscalerClass": "keda"} if plan.mode == "standard" else {}
     return {
@@ -61,7 +61,7 @@ def _extensions(plan: Plan, version: ServedVersion, *, name: str, traffic: int |
 
 
 def _requests_in_flight(plan: Plan, *, name: str) -> Manifest:
-    """Return KEDA's metric: the open requests of all pods, of which the autoscaler wants so many per pod."""
+    """Return KEDA's metric: the open requests of all pods, for which the autoscaler has a target per pod."""
     pods = f'namespace="{plan.settings.namespace}", {_SERVICE_LABEL}="{name}"'
     return {
         "type": "External",

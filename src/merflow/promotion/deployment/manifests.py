@@ -1,8 +1,8 @@
 """The files of a deployment, as text.
 
 In knative mode, a canary is the same InferenceService with another version: Knative keeps the revision that was rolled
-out before and sends it the rest of the requests. So its file is in a folder of its own, to be applied afterwards. In
-standard mode, it is a second InferenceService, and an HTTPRoute deals the requests out.
+out before and sends it the rest of the requests. So its file is in a separate folder, to be applied afterwards. In
+standard mode, it is a second InferenceService, and an HTTPRoute splits the requests.
 """
 
 import yaml
@@ -20,7 +20,7 @@ _CANARY_ENDING = "-canary"
 
 
 def manifests(plan: Plan) -> dict[str, str]:
-    """Return the text of each file by its name, in the order in which they are applied."""
+    """Return the text of each file by name, in the order in which they are applied."""
     stable = inference_service(plan, plan.stable, name=plan.service)
     files = {SERVICE: _text(stable, title=_title(plan.stable))}
     canary = plan.canary

@@ -1,4 +1,4 @@
-"""The plan of a deployment: which version, which canary, on which kind of pods; what cannot work is refused."""
+"""The plan of a deployment: version, canary and kind of pods. A plan that cannot work is refused."""
 
 import re
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from merflow.contracts.kubernetes_names import NONE, image_digest
 from merflow.errors import DeploymentError
 
 Mode = Literal["knative", "standard"]
-# KServe's pattern, and room for what it appends: Services take 63 characters.
+# KServe's pattern, with room for what it appends: names of Services have at most 63 characters.
 _SERVICE = re.compile(r"[a-z]([-a-z0-9]{0,38}[a-z0-9])?")
 
 
@@ -20,7 +20,7 @@ class ServedVersion:
     Attributes:
         name: The registered model.
         number: The version's number.
-        made: Variant and kind in words.
+        made: The variant and kind, in words.
         digest: ``sha256:`` and the SHA-256 of its ``package.json``.
     """
 
@@ -31,7 +31,7 @@ class ServedVersion:
 
     @property
     def location(self) -> str:
-        """The version as ``merflow registry fetch`` takes it."""
+        """The version as an argument of ``merflow registry fetch``."""
         return f"models:/{self.name}/{self.number}"
 
 
@@ -45,12 +45,12 @@ class Canary:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that the manifests follow from.
+    """All inputs of the manifests.
 
     Attributes:
         service: Name of the InferenceService, and of the model in URLs.
         stable: The version that answers all requests, or the rest.
-        canary: The version beside it; None for none.
+        canary: The version that answers a share of the requests; None if there is none.
         mode: KServe's deployment mode.
         gpu: True for pods with a GPU.
         settings: Cluster, resources, scaling and Secrets.

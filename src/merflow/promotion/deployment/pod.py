@@ -1,7 +1,7 @@
-"""The pod that serves: one container that fetches the package and checks its digest, one that answers requests.
+"""The serving pod: one container fetches the package and checks its digest, another answers requests.
 
 Knative refuses a pod's security context unless its ``config-features`` allow one. It always refuses a grace period and
-port names of your choice. So every container has a security context, and probes give the port by number.
+custom port names. So every container has a security context, and probes give the port by number.
 """
 
 import math
@@ -18,12 +18,12 @@ PACKAGE = "/models/package"
 CONTAINER = "kserve-container"  # KServe's name for the container of a predictor
 _ENCODERS = "/encoders"
 _PROBE_S = 5
-# The download of a package needs little, whatever the model needs later.
+# Downloading a package needs few resources, whatever the model needs later.
 _FETCH = {"requests": {"cpu": "100m", "memory": "512Mi"}, "limits": {"cpu": "1", "memory": "2Gi"}}
 
 
 def pod_fields(plan: Plan, version: ServedVersion) -> Manifest:
-    """Return the fields of a pod spec that serves a version."""
+    """Return the pod spec fields for serving a version."""
     settings = plan.settings
     fields: Manifest = {
         "serviceAccountName": settings.service_account,
@@ -97,7 +97,7 @@ def _serving(plan: Plan) -> Manifest:
             *key,
             *_variables(settings),
         ],
-        # Knative knows the names http1 and h2c alone.
+        # Knative only knows the names http1 and h2c.
         "ports": [{"name": "http1", "containerPort": PORT, "protocol": "TCP"}],
         "startupProbe": _probe("ready", failures=math.ceil(settings.seconds.start / _PROBE_S)),
         "readinessProbe": _probe("ready", failures=2),

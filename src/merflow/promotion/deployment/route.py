@@ -13,7 +13,7 @@ def http_route(plan: Plan, *, shares: dict[str, int]) -> Manifest:
 
     Args:
         plan: The plan.
-        shares: Share of the requests in percent by InferenceService.
+        shares: Percentage of the requests, by InferenceService.
     """
     namespace, _, gateway = plan.settings.gateway.partition("/")
     backends = [
@@ -23,7 +23,7 @@ def http_route(plan: Plan, *, shares: dict[str, int]) -> Manifest:
         "apiVersion": "gateway.networking.k8s.io/v1",
         "kind": "HTTPRoute",
         "metadata": {
-            "name": f"{plan.service}-versions",  # KServe would call one of its own like the InferenceService
+            "name": f"{plan.service}-versions",  # KServe may create a route named like the InferenceService
             "namespace": plan.settings.namespace,
             "labels": {"app.kubernetes.io/name": APP, "app.kubernetes.io/part-of": "merflow"},
         },

@@ -51,7 +51,7 @@ def limit_of(policy: AccuracyPolicy, *, figure: Figure) -> float:
 
 
 def promotes(found: Difference, *, figure: Figure, policy: AccuracyPolicy) -> bool:
-    """Return True if this difference is enough; the rule whose error rates the policy states."""
+    """Return True if this difference is enough. The policy states the error rates of this rule."""
     if found.interval is None or found.dialogues < policy.min_dialogues:
         return False
     return found.interval[0] > limit_of(policy, figure=figure)
@@ -68,7 +68,7 @@ def _remedy(found: Difference, *, figure: Figure, policy: AccuracyPolicy) -> str
 
 
 def _over_seeds(candidate: AlignedRows, champion: AlignedRows, *, figure: Figure) -> str:
-    """Return the difference over seeds in words; empty if there is one seed, or if the seeds differ."""
+    """Return the difference across seeds in words; empty if there is one seed, or if the seeds differ."""
     if set(candidate.seeds.tolist()) != set(champion.seeds.tolist()):
         return ""
     over = figure.over_seeds(candidate, champion)

@@ -119,9 +119,9 @@ def _width_of(calibration: ScoreCalibration) -> float:
 
 
 def _coverage(name: str, group: Coverage, *, nominal: float, level: float) -> Check:
-    """Check that the coverage may be the nominal one or more.
+    """Check that the coverage is not clearly below the nominal one.
 
-    The 95% interval is stretched to the level of one test, as for a normal distribution.
+    The 95% interval is scaled to the level of one test, assuming a normal distribution.
     """
     stretch = float(ndtri(1 - level) / ndtri(0.975))
     upper = min(1.0, group.coverage + stretch * (group.ci95[1] - group.coverage))

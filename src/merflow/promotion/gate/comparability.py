@@ -13,7 +13,7 @@ _AGAIN = "train the candidate on the champion's splits, or register a first cham
 
 
 def predictions_check(candidate: Evidence) -> tuple[Check, AlignedRows | None]:
-    """Check that the candidate's test predictions are whole, and return them; None if they are not."""
+    """Check that the candidate's test predictions are complete, and return them; None if they are not."""
     try:
         found = figure_of(candidate.package.predicted).tested(candidate)
     except EvaluationError as error:

@@ -1,4 +1,4 @@
-"""Everything that the gate and the card know about a package, read from its folder."""
+"""The information about a package that the gate and the card use, read from its folder."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -30,7 +30,7 @@ from merflow.contracts.use_exception import EXCEPTION, UseException, read_except
 from merflow.errors import EvaluationError, ModelError
 from merflow.evaluation.tested_rows import HeldOutData
 
-# Files that a decision rests on; costs and smoke test are measured for one decision and stored with it.
+# Files that a decision is based on; costs and smoke test are measured for one decision and stored with it.
 _EVIDENCE = (PACKAGE, PREDICTIONS_FILE, UTTERANCES_FILE, CALIBRATION, STRESS, CARD_MD, CARD_HTML, EXCEPTION)
 
 Content = TypeVar("Content")
@@ -52,7 +52,7 @@ class Signature:
 
 @dataclass(frozen=True)
 class Evidence:
-    """The evidence about a package. None stands for what the package lacks.
+    """The evidence about a package. An attribute is None if the package lacks it.
 
     Attributes:
         package: The package.
@@ -61,12 +61,12 @@ class Evidence:
         utterances: Groups of the tested utterances; rows of :data:`merflow.contracts.tables.TESTED`.
         calibration: Its calibration.
         stress: Results of the stress suite.
-        costs: Its costs, measured beside those of the other package.
-        smoke_test: Outcome of loading and predicting in a fresh process.
+        costs: Its costs, measured together with those of the other package.
+        smoke_test: Outcome of loading and predicting in a new process.
         has_card: True if it has a model card, as Markdown and as HTML.
         use_exception: The recorded exception for a prohibited use.
         signature: Its inputs and outputs.
-        digest: SHA-256 over the files of the evidence.
+        digest: SHA-256 of the evidence files.
         version: Version in the registry; empty if it has none.
     """
 
@@ -85,7 +85,7 @@ class Evidence:
 
     @property
     def contender(self) -> Contender:
-        """The package as a decision names it."""
+        """The package as it appears in a decision."""
         package = self.package
         return Contender(variant=package.variant, kind=package.kind, version=self.version, digest=self.digest)
 
@@ -93,11 +93,10 @@ class Evidence:
 def read_evidence(folder: Path) -> Evidence:
     """Read the evidence of a package folder.
 
-    Calibration, stress results, costs, smoke test, card and exception may be missing. A file that is there but damaged
-    is an error.
+    Calibration, stress results, costs, smoke test, card and exception may be missing. A damaged file is an error.
 
     Raises:
-        ModelError: The folder is no package, or evidence is missing or was changed.
+        ModelError: The folder is not a package, or evidence is missing or was changed.
         FormatError: A file is damaged, or another version of merflow wrote it.
         MerflowError: A table has other columns.
     """
@@ -139,7 +138,7 @@ def only_variant(variants: Mapping[str, Variant], evidence: Evidence) -> Variant
     """Return the predictions of the package's own variant.
 
     Raises:
-        EvaluationError: The package holds those of others.
+        EvaluationError: The package holds predictions of other variants.
     """
     name = evidence.package.variant
     if list(variants) != [name]:
@@ -154,7 +153,7 @@ def _outputs(package: ModelPackage) -> tuple[str, ...]:
 
 
 def _unchanged(folder: Path, package: ModelPackage) -> None:
-    """Raise if evidence or calibration is missing or was changed; whoever loads the models checks their files."""
+    """Raise if evidence or calibration is missing or was changed. Model files are checked when they are loaded."""
     for name, value in package.files.items():
         path = folder / name
         if name.startswith(f"{MEMBERS}/"):

@@ -1,4 +1,4 @@
-"""The figure by which the gate compares two models, as the task asks for: UA of emotions, MAE of scores."""
+"""The figure by which the gate compares two models: UA for emotions, MAE for scores."""
 
 from typing import Protocol
 
@@ -16,9 +16,9 @@ from merflow.promotion.gate.unweighted_accuracy import UnweightedAccuracy
 
 
 class Figure(Protocol):
-    """A figure of test predictions, and the words for it.
+    """A figure computed from test predictions, and its wording.
 
-    A *gain* is the candidate's figure against the champion's, above 0 where the candidate is better.
+    A *gain* compares the candidate's figure with the champion's; it is above 0 if the candidate is better.
 
     Shapes: K models, G dialogues, n tests.
     """
@@ -29,7 +29,7 @@ class Figure(Protocol):
 
     @property
     def grouping(self) -> Grouping:
-        """The grouping that the labels of this task form."""
+        """The grouping by this task's labels."""
 
     def tested(self, evidence: Evidence) -> AlignedRows:
         """Return the checked test predictions of a package.
@@ -39,13 +39,13 @@ class Figure(Protocol):
         """
 
     def sums(self, variant: AlignedRows, rows: np.ndarray) -> np.ndarray:
-        """Return the sums ``(G, ...)`` of each dialogue that has such rows ``(n,)`` bool; all seeds together."""
+        """Return the sums ``(G, ...)`` per dialogue over the selected rows ``(n,)`` bool; all seeds together."""
 
     def gain(self, sums: np.ndarray) -> float:
         """Return the gain of two models whose sums are ``(2, G, ...)``, candidate first."""
 
     def spread(self, sums: np.ndarray, *, utterances: int) -> Spread | None:
-        """Return the spread of a gain; None for too few dialogues or too rare labels.
+        """Return the spread of a gain; None if there are too few dialogues or labels are too rare.
 
         Args:
             sums: ``(2, G, ...)``.
@@ -56,13 +56,13 @@ class Figure(Protocol):
         """Return the group ``(n,)`` of each row in :attr:`grouping`, as text."""
 
     def above_floor(self, candidate: AlignedRows, *, policy: AccuracyPolicy) -> Check:
-        """Return the check that the candidate is clearly better than a prediction that looks at no input."""
+        """Return the check that the candidate is clearly better than a prediction that ignores the input."""
 
     def over_seeds(self, candidate: AlignedRows, champion: AlignedRows) -> tuple[int, float, Interval] | None:
-        """Return the number of seeds, the mean gain over them and its interval; None for one seed."""
+        """Return the number of seeds, the mean gain across them and its interval; None for one seed."""
 
     def margin(self, policy: AccuracyPolicy | GroupPolicy) -> float:
-        """Return the loss that the policy allows, in :attr:`unit`."""
+        """Return the allowed loss, in :attr:`unit`."""
 
     def compared(self, gain: float, *, group: str = "") -> str:
         """Return the gain in words, such as ``UA is +1.2 points against the champion``.
@@ -83,7 +83,7 @@ class Figure(Protocol):
 
     @property
     def look_at(self) -> str:
-        """The thing to look at on the card where a group is worse."""
+        """The part of the card to look at if a group is worse."""
 
 
 def figure_of(task: Task) -> Figure:

@@ -1,6 +1,6 @@
 """The gate: evidence of two packages and a policy in, a decision with all its reasons out.
 
-It is pure: it reads no file and no clock, and the same inputs give the same decision.
+The gate is pure: it reads neither files nor the clock, and the same inputs give the same decision.
 """
 
 from collections.abc import Iterator
@@ -30,15 +30,15 @@ def decide(
     by: str,
     forced: str = "",
 ) -> GateDecision:
-    """Compare a candidate with the champion; without one, with the policy's floors alone.
+    """Compare a candidate with the champion or, if there is none, only with the policy's floors.
 
     Args:
-        candidate: The package that wants to become the champion.
-        champion: The present champion; None if there is none.
-        policy: What the candidate must show.
+        candidate: The package that is to become the champion.
+        champion: The current champion; None if there is none.
+        policy: The requirements for the candidate.
         mode: ``enforce``, ``warn`` or ``dry-run``.
         at: Time in UTC, ISO 8601.
-        by: Who asks.
+        by: The person who asks for it.
         forced: Reason of a forced promotion; empty if it is not forced.
     """
     checks = tuple(_checks(candidate, champion, policy))
@@ -56,7 +56,7 @@ def decide(
 
 
 def policy_of(path: Path | None = None) -> GatePolicy:
-    """Read a policy file; merflow's own if none is given.
+    """Read a policy file; merflow's default if none is given.
 
     Raises:
         ParamsError: The file is missing or not YAML, or with every problem of its values.
@@ -66,7 +66,7 @@ def policy_of(path: Path | None = None) -> GatePolicy:
 
 
 def policy_in(text: str) -> GatePolicy:
-    """Parse the text of a policy file; merflow's own policy if it is empty.
+    """Parse the text of a policy file; merflow's default policy if it is empty.
 
     Raises:
         ParamsError: The text is not YAML, or with every problem of its values.
@@ -78,7 +78,7 @@ def policy_in(text: str) -> GatePolicy:
 
 
 def _checks(candidate: Evidence, champion: Evidence | None, policy: GatePolicy) -> Iterator[Check]:
-    """Yield every check, cheap ones about the package first."""
+    """Yield all checks, the cheap ones about the package first."""
     package = candidate.package
     yield readiness.smoke_check(candidate.smoke_test)
     yield readiness.use_check(candidate.use_exception, policy=policy.use)
@@ -103,7 +103,7 @@ def _checks(candidate: Evidence, champion: Evidence | None, policy: GatePolicy) 
 def _against(
     candidate: Evidence, champion: Evidence, predictions: AlignedRows | None, policy: GatePolicy
 ) -> Iterator[Check]:
-    """Yield the checks that compare predictions; none of them if the two cannot be compared."""
+    """Yield the checks that compare predictions; none if the two packages cannot be compared."""
     yield readiness.signature_check(candidate.signature, champion.signature, policy=policy.package)
     alike = [comparability.same_labels(candidate, champion), comparability.same_split(candidate, champion)]
     yield from alike

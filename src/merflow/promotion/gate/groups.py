@@ -1,4 +1,4 @@
-"""Checks that no emotion, third of a scale, gender, session or speaker pays for a better average."""
+"""Checks that a better average comes at no group's expense: emotion, third of a scale, gender, session or speaker."""
 
 from collections.abc import Iterator
 
@@ -24,7 +24,7 @@ def groups_of(
     figure: Figure,
     by: list[Grouping],
 ) -> dict[str, Rows]:
-    """Return the rows of every group that has any, by name, such as ``emotion angry``.
+    """Return the rows of every group that is not empty, by name, such as ``emotion angry``.
 
     Groupings by the labels of another task are left out.
     """
@@ -48,7 +48,7 @@ def group_checks(
     figure: Figure,
     policy: GroupPolicy,
 ) -> Iterator[Check]:
-    """Yield one check per group, and one per grouping that the corpus does not know."""
+    """Yield one check per group, and one per grouping that the corpus lacks."""
     groups = groups_of(candidate, champion, utterances, figure=figure, by=policy.by)
     for grouping in policy.by:
         if grouping in BY_LABEL and grouping != figure.grouping:
@@ -64,22 +64,23 @@ def group_checks(
 def tail_of(policy: GroupPolicy, *, groups: int) -> float:
     """Return the tail of each group's interval.
 
-    With ``shown-worse``, any one group refuses, so the level is split among them (Bonferroni's inequality): the
-    probability that chance refuses any of them is at most the level. With ``not-shown-equal``, all groups must pass,
-    so each is tested at the whole level, and a group that is worse by the margin passes with at most that probability.
+    With ``shown-worse``, a single group is enough for a refusal, so the level is split among them (Bonferroni's
+    inequality): the probability that any group fails by chance is at most the level. With ``not-shown-equal``, all
+    groups must pass, so each is tested at the whole level, and a group that is worse by the margin passes with at most
+    that probability.
     """
     return policy.level / max(groups, 1) if policy.refuse == "shown-worse" else policy.level
 
 
 def refuses(found: Difference, *, figure: Figure, policy: GroupPolicy) -> bool:
-    """Return True if this difference refuses the candidate."""
+    """Return True if the candidate is refused because of this difference."""
     if policy.refuse == "not-shown-equal":
         return found.interval is None or found.interval[0] <= -figure.margin(policy)
     return found.interval is not None and found.interval[1] < 0 and found.delta < -figure.margin(policy)
 
 
 def _values(variant: AlignedRows, facts: pd.DataFrame, grouping: Grouping, *, figure: Figure) -> pd.Series:
-    """Return the group of each row as text; null where it is unknown."""
+    """Return the group of each row as text; null if it is unknown."""
     if grouping == figure.grouping:
         return pd.Series(figure.label_groups(variant), dtype="string")
     if grouping not in facts:

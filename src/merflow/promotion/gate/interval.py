@@ -1,19 +1,19 @@
 """The gate's interval of a figure, UA or MAE, or of the difference of two.
 
-A policy states how often chance may promote or refuse a model, so the interval must keep its level with few dialogues
-of unequal sizes, with rare classes, and with models that are seldom wrong. Three things make it do so:
+A policy states how often a model may be promoted or refused by chance, so the interval must keep its level with few
+dialogues of unequal size, with rare classes, and with models that are rarely wrong. Three things ensure this:
 
-* The standard error is the jackknife's: each dialogue is left out once. For few clusters it errs on the large side,
+* The standard error is the jackknife's: each dialogue is left out once. With few clusters it errs on the large side,
   whereas that of a bootstrap over clusters is too small (MacKinnon, Nielsen and Webb 2023, "Cluster-robust inference").
-* Student's distribution has as many degrees of freedom as there are *effective* dialogues, minus one. If dialogues are
-  of one size, that is their number; if a few of them hold most utterances, it is close to the number of these few
-  (Kish 1965; Carter, Schnepel and Steigerwald 2017).
+* Student's t distribution has as many degrees of freedom as there are *effective* dialogues, minus one. If all
+  dialogues have the same size, that is their number; if a few of them hold most utterances, it is close to the number
+  of those few (Kish 1965; Carter, Schnepel and Steigerwald 2017).
 * Each end of a UA lies one utterance further out: what is shown must still be shown if one more answer had been
-  another. Differences come in steps of an utterance, and those of models that are seldom wrong are skewed. MAE has no
+  different. Differences come in steps of one utterance, and are skewed for models that are rarely wrong. MAE has no
   steps.
 
 ``python -m benchmarks.gate_error_rates`` measures the levels. The reports' intervals are percentiles of a bootstrap
-(``merflow.evaluation.significance``), for no decision depends on their last digit.
+(``merflow.evaluation.significance``), because no decision depends on their last digit.
 
 Shapes: K is 1 for a figure and 2 for a difference, G dialogues, C classes.
 """
@@ -33,11 +33,12 @@ FEW = "Test on more dialogues"  # remedy for too few of them
 
 @dataclass(frozen=True)
 class Spread:
-    """Spread of a figure over the choice of test dialogues.
+    """Variation of a figure with the choice of test dialogues.
 
     Attributes:
         standard_error: The jackknife's standard error.
-        dialogues: Effective number of dialogues; at most G, and G if all hold as many utterances of each class.
+        dialogues: Effective number of dialogues; at most G, and equal to G if all have the same number of utterances of
+            each class.
         step: Change of UA by one utterance of an average class; 0 for MAE.
     """
 
@@ -46,7 +47,7 @@ class Spread:
     step: float
 
     def interval(self, figure: float, *, tail: float) -> Interval:
-        """Return the interval of the figure; the true one lies below or above it with probability ``tail`` each."""
+        """Return an interval; the true figure lies below it and above it with probability ``tail`` each."""
         reach = float(stdtrit(self.dialogues - 1, 1 - tail)) * self.standard_error + self.step
         return figure - reach, figure + reach
 
@@ -54,7 +55,7 @@ class Spread:
 def jackknife(
     sums: np.ndarray, figure: Callable[[np.ndarray], np.ndarray], *, shares: np.ndarray, step: float
 ) -> Spread | None:
-    """Compute the spread of a figure or of a difference of two; None for too few dialogues.
+    """Compute the spread of a figure or of a difference of two; None if there are too few dialogues.
 
     Dialogues are too few if one of them outweighs all others.
 
@@ -74,7 +75,7 @@ def jackknife(
 def spread_of_ua(counts: np.ndarray, *, utterances: int) -> Spread | None:
     """Compute the spread of a UA or of a difference of two; None for too few dialogues or too rare classes.
 
-    A class is too rare if a single dialogue holds it.
+    A class is too rare if it occurs in only one dialogue.
 
     Args:
         counts: Confusion counts per dialogue, ``(K, G, C, C)``.
@@ -91,5 +92,5 @@ def spread_of_ua(counts: np.ndarray, *, utterances: int) -> Spread | None:
 
 
 def confidence(level: float) -> str:
-    """Return the confidence of an interval with this level on each side, such as ``95%``."""
+    """Return the confidence level of an interval with this tail probability on each side, such as ``95%``."""
     return f"{100 * (1 - 2 * level):.4g}%"

@@ -1,8 +1,8 @@
-"""MAE as the gate's figure of scores, in units of the scale.
+"""MAE as the gate's figure for scores, in units of the scale.
 
-MAE also decides in the reports. It is a mean over utterances, so it exists in every group and its jackknife is exact.
-CCC has no value in a group whose truth hardly varies, such as a third of the scale, and a model of little spread can
-gain CCC by spreading its errors.
+MAE also ranks models in the reports. It is a mean over utterances, so it exists in every group and its jackknife is
+exact. CCC is not meaningful in a group whose true scores hardly vary, such as a third of the scale, and a model with
+little spread can gain CCC by spreading its errors.
 
 Shapes: K models, G dialogues, n tests.
 """
@@ -55,13 +55,13 @@ class MeanAbsoluteError:
     def spread(self, sums: np.ndarray, *, utterances: int) -> Spread | None:  # noqa: ARG002 - UA needs them
         """Return the spread of a gain; None for too few dialogues.
 
-        Errors are no counts, so that MAE has no step of an utterance.
+        Errors are not counts, so MAE does not change in steps of one utterance.
         """
         tests = sums[0, :, 1]
         return jackknife(sums, _negative_mae, shares=tests / tests.sum(), step=0.0)
 
     def label_groups(self, variant: AlignedRows) -> np.ndarray:
-        """Return the third of the scale of each row's truth: ``low``, ``middle`` or ``high``."""
+        """Return the third of the scale that each row's true score is in: ``low``, ``middle`` or ``high``."""
         third = (self.task.high - self.task.low) / 3
         return np.asarray(_THIRDS[np.digitize(variant.labels, [self.task.low + third, self.task.high - third])])
 
@@ -103,7 +103,7 @@ class MeanAbsoluteError:
         return None if over is None else (len(over.each), over.mean, over.ci95)
 
     def margin(self, policy: AccuracyPolicy | GroupPolicy) -> float:
-        """Return the MAE that the policy allows to lose, in units of the scale."""
+        """Return the allowed increase of MAE, in units of the scale."""
         return policy.margin_mae * (self.task.high - self.task.low)
 
     def compared(self, gain: float, *, group: str = "") -> str:  # noqa: ARG002 - MAE has one name in all groups

@@ -1,7 +1,7 @@
 """Two packages on the same test utterances, and the difference of their figures.
 
-Each dialogue counts with its predictions of all seeds, so that several seeds of one utterance never count as several
-utterances; the two packages may have been trained with different seeds.
+A dialogue's predictions from all seeds are kept together, so that several seeds of one utterance never count as several
+utterances. The two packages may have been trained with different seeds.
 
 Shapes: n tests, G dialogues.
 """
@@ -17,12 +17,12 @@ from merflow.promotion.gate.figures import Figure
 
 @dataclass(frozen=True)
 class Difference:
-    """The figure of the candidate against that of the champion.
+    """The difference between the candidate's figure and the champion's.
 
     Attributes:
-        delta: The gain on the test utterances, above 0 where the candidate is better.
-        interval: Interval with the asked-for tails; None for too few dialogues or too rare labels.
-        standard_error: Standard error of the difference; None where there is no interval.
+        delta: The gain on the test utterances, above 0 if the candidate is better.
+        interval: Interval with the requested tails; None if there are too few dialogues or labels are too rare.
+        standard_error: Standard error of the difference; None if there is no interval.
         dialogues: Number of dialogues.
         utterances: Number of utterances; each counts once, whatever the seeds.
     """
@@ -61,14 +61,14 @@ def paired_difference_of(
     figure: Figure,
     tail: float,
 ) -> Difference:
-    """Compute the difference on some rows of both packages, which belong to the same utterances."""
+    """Compute the difference on some rows of both packages; the rows belong to the same utterances."""
     sums = [figure.sums(variant, mask) for variant, mask in zip((candidate, champion), rows, strict=True)]
     utterances = len(set(candidate.utterance_ids[rows[0]].tolist()))
     return difference(np.stack(sums), figure=figure, utterances=utterances, tail=tail)
 
 
 def same_tests(candidate: AlignedRows, champion: AlignedRows) -> str:
-    """Return the first difference between the tests of two packages in words; empty if they are the same."""
+    """Return a description of the first difference between two packages' tests; empty if they are the same."""
     sides = [_tests(candidate), _tests(champion)]
     names = [set(side) for side in sides]
     if names[0] != names[1]:

@@ -12,7 +12,7 @@ _SIGNATURE = "Choose a model that reads what the champion does, or tell the call
 
 
 def honest_selection(package: ModelPackage) -> Check:
-    """Check that no test data took part in any choice."""
+    """Check that no test data were used for any choice."""
     passed = package.promotable and package.selection.promotable
     return Check(
         name="honest selection",
@@ -39,7 +39,7 @@ def validated(package: ModelPackage, *, policy: PackagePolicy) -> Check:
 
 
 def signature_check(candidate: Signature, champion: Signature, *, policy: PackagePolicy) -> Check:
-    """Check that callers of the champion can call the candidate, and understand its answers."""
+    """Check that callers of the champion can also call the candidate and understand its answers."""
     problems = []
     new = sorted(set(candidate.inputs) - set(champion.inputs))
     if new and policy.new_inputs == "refuse":
@@ -58,7 +58,7 @@ def signature_check(candidate: Signature, champion: Signature, *, policy: Packag
 
 
 def smoke_check(outcome: SmokeTest | None) -> Check:
-    """Check that the package loads and predicts in a fresh process; nothing gets past a failure."""
+    """Check that the package loads and predicts in a new process; a failure cannot be overridden."""
     if outcome is None:
         return Check(
             name="smoke test",
@@ -88,7 +88,7 @@ def card_check(*, has_card: bool) -> Check:
 
 
 def use_check(exception: UseException | None, *, policy: UsePolicy) -> Check:
-    """Check that the intended use is allowed, or that an exception for it is recorded; nothing gets past a failure."""
+    """Check that the intended use is allowed, or that an exception is recorded; a failure cannot be overridden."""
     use = policy.intended
     if _word(use) not in {_word(word) for word in policy.prohibited}:
         words = f"The intended use is {use}, which the policy does not prohibit."

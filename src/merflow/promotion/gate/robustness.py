@@ -42,7 +42,7 @@ def stress_checks(results: StressRun | None, package: ModelPackage, *, policy: S
 
 
 def _enough(results: StressRun, *, policy: StressPolicy) -> Check:
-    """Check that the suite was run, and not a few chosen conditions of it."""
+    """Check that the suite was run as a whole, and not just a few chosen conditions."""
     tested = len(results.conditions)
     passed = tested >= policy.min_conditions
     skipped = f" {len(results.skipped)} could not be tested: {results.skipped[0].reason}." if results.skipped else ""

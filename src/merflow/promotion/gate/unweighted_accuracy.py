@@ -1,4 +1,4 @@
-"""UA as the gate's figure of emotions; every class counts alike, whatever its size.
+"""UA as the gate's figure for emotions; every class counts equally, whatever its size.
 
 Shapes: K models, G dialogues, n tests, C classes.
 """
@@ -46,7 +46,7 @@ class UnweightedAccuracy:
         return float(np.subtract.reduce(unweighted_accuracy_of(sums.sum(axis=1))))
 
     def spread(self, sums: np.ndarray, *, utterances: int) -> Spread | None:
-        """Return the spread of a gain; None for too few dialogues or too rare classes."""
+        """Return the spread of a gain; None if there are too few dialogues or classes are too rare."""
         return spread_of_ua(sums, utterances=utterances)
 
     def label_groups(self, variant: AlignedRows) -> np.ndarray:
@@ -90,7 +90,7 @@ class UnweightedAccuracy:
         return None if over is None else (len(over.each), over.mean, over.ci95)
 
     def margin(self, policy: AccuracyPolicy | GroupPolicy) -> float:
-        """Return the UA that the policy allows to lose."""
+        """Return the allowed drop of UA."""
         return policy.margin
 
     def compared(self, gain: float, *, group: str = "") -> str:

@@ -13,7 +13,7 @@ from merflow.runs.variant_names import named
 
 @dataclass(frozen=True)
 class BenchmarkedVariant:
-    """A variant that cross-validation has measured.
+    """A variant with its cross-validation results.
 
     Attributes:
         name: Its name in the results, ``model:preset``.
@@ -30,7 +30,7 @@ class BenchmarkedVariant:
 
     @property
     def files(self) -> dict[str, Path]:
-        """Manifest, splits and features, by the names of the arguments that take them."""
+        """Paths of manifest, splits and features, by argument name."""
         return {"manifest": self.manifest, "splits": self.splits, "features": self.features}
 
 
@@ -39,7 +39,7 @@ def find_variant(run: Path, variant: str) -> BenchmarkedVariant:
 
     Raises:
         PromotionError: The benchmark is not finished, has no such variant, or chose its epochs on test data.
-        EvaluationError: The folder is no benchmark's, or lacks manifest, splits or features.
+        EvaluationError: The folder is not that of a benchmark, or lacks manifest, splits or features.
         FormatError: Another version of merflow trained a fold or evaluated the run.
     """
     folder = read_run(run)

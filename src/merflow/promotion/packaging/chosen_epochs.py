@@ -1,9 +1,9 @@
-"""The number of epochs of a refit on all data, from the epochs that the folds' development data chose.
+"""The number of epochs of a refit on all data, derived from the epochs chosen on the folds' development data.
 
-A refit has no development data left. It trains each stage for the median, over folds and seeds, of the number of epochs
-of that stage that a fold's final weights went through. A fold's second stage starts from the best epoch of the first:
-later epochs of the first stage left no trace, so they are not counted. A fold whose second stage improved nothing
-counts 0 for it; where that is so for most folds, the refit has no second stage.
+A refit has no development data left. For each stage, take the number of epochs behind the final weights of each fold
+and seed; the refit trains for the median. A fold's second stage starts from the best epoch of the first: later epochs
+of the first stage left no trace, so they are not counted. If a fold's second stage improved nothing, it counts as 0; if
+that holds for most folds, the refit has no second stage.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from merflow.training.history import FoldHistory
 
 
 def stage_epochs(folds: Sequence[TrainedFold]) -> tuple[int, ...]:
-    """Return the number of epochs of each stage of a refit; a median of .5 is rounded up.
+    """Return the number of epochs of each stage of a refit; a median that ends in .5 is rounded up.
 
     Raises:
         PromotionError: A fold's history does not lead to its chosen epoch.
@@ -28,7 +28,7 @@ def stage_epochs(folds: Sequence[TrainedFold]) -> tuple[int, ...]:
 
 
 def epochs_of(fold: TrainedFold) -> tuple[int, ...]:
-    """Return the number of epochs of each stage that the fold's final weights went through.
+    """Return the number of epochs of each stage behind the fold's final weights.
 
     Raises:
         PromotionError: The fold's history does not lead to its chosen epoch.
@@ -44,7 +44,7 @@ def epochs_of(fold: TrainedFold) -> tuple[int, ...]:
 
 
 def passed_epochs(history: Sequence[EpochFigures], recipes: Sequence[Recipe]) -> tuple[int, ...]:
-    """Return the number of epochs of each stage that lie behind the weights of the chosen epoch."""
+    """Return the number of epochs of each stage behind the weights of the chosen epoch."""
     best_after = _best_after(history, recipes)
     passed = [0] * len(recipes)
     stage = len(recipes)
@@ -57,7 +57,7 @@ def passed_epochs(history: Sequence[EpochFigures], recipes: Sequence[Recipe]) ->
 
 
 def _best_after(history: Sequence[EpochFigures], recipes: Sequence[Recipe]) -> list[int]:
-    """Return the chosen epoch as it was at the end of each stage, by the rule of training itself."""
+    """Return the epoch that was the chosen one at the end of each stage, by the same rule as in training."""
     state, best = FoldHistory(), []
     for stage, recipe in enumerate(recipes, start=1):
         for figures in history:

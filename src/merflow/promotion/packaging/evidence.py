@@ -31,7 +31,7 @@ _GROUPED_BY = "gender"
 def write_evidence(
     variant: BenchmarkedVariant, manifest: Manifest, package: Path, *, measured: Callable[[int, int], None]
 ) -> None:
-    """Write the test predictions of all folds and seeds, and groups and measurements of their utterances; no words.
+    """Write the test predictions of all folds and seeds, and their utterances' groups and measurements, but no words.
 
     Args:
         variant: The variant.
@@ -65,16 +65,17 @@ def calibration_of(
     """Calibrate the folds of a variant on their development predictions.
 
     Args:
-        folds: The folds, which predict their development parts anew.
+        folds: The folds; they predict their development parts again.
         manifest: The manifest that they were trained on.
         files: Paths of ``manifest``, ``splits`` and ``features``.
-        bins: Bins of the expected calibration error, which scores have none of.
-        coverage: Share of conformal sets or intervals that shall hold the truth.
+        bins: Bins of the expected calibration error; not used for scores.
+        coverage: Share of conformal sets or intervals that should contain the truth.
         device: Device of the predictions.
         fold_done: Called after each fold with its number and the number of folds.
 
     Raises:
-        EvaluationError: The data of a fold are gone, ``coverage`` is no share, or crepes is not installed.
+        EvaluationError: The data of a fold are missing, ``coverage`` is not between 0 and 1, or crepes is not
+            installed.
         FeatureError: The store lacks a feature.
     """
     parts = []
@@ -100,7 +101,7 @@ def tested(folds: Sequence[TrainedFold]) -> pd.DataFrame:
 
 
 def groups_of(manifest: Manifest) -> dict[str, str]:
-    """Return the gender of the speaker of each utterance, where the manifest has it."""
+    """Return the gender of each utterance's speaker, if the manifest has it."""
     known = manifest.rows[manifest.rows[_GROUPED_BY].notna()]
     return dict(zip(known["utterance_id"], known[_GROUPED_BY], strict=True))
 

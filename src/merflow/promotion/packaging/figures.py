@@ -1,4 +1,4 @@
-"""The figures of a package in MLflow: those of the folds' models on their test parts."""
+"""The figures of a package in MLflow: the results of the fold models on their test parts."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from merflow.tracking.score_figures import metric_name
 def cross_validated(
     package: Path, described: ModelPackage, calibration: Calibration | ScoreCalibration
 ) -> dict[str, float]:
-    """Return the figures by name, such as ``cv/test_UA`` or ``cv/test_MAE``, without those that cannot be computed.
+    """Return the figures that can be computed by name, such as ``cv/test_UA`` or ``cv/test_MAE``.
 
     Raises:
         MerflowError: The predictions are missing or damaged.

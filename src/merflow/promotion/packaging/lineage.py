@@ -16,16 +16,16 @@ from merflow.runs.remembered import remembered_below
 from merflow.tracking.lookup import existing
 from merflow.tracking.runs import BENCHMARK_TAG, KIND_TAG, find_runs
 
-# The file of `merflow benchmark` that says where its run is.
+# The file in which `merflow benchmark` records where its run is.
 _RUN = "run.json"
-# The image of the steps lists its Python packages here.
+# The steps' image lists its Python packages here.
 _SBOM = "sbom.cdx.json"
 
 
 def lineage_of(variant: BenchmarkedVariant, trained: FoldRecord) -> Lineage:
     """Return the sources of a package.
 
-    MLflow is asked for its runs if it answers; else they stay empty.
+    The run ids come from MLflow; they stay empty if it does not answer.
 
     Args:
         variant: The variant.
@@ -49,7 +49,7 @@ def lineage_of(variant: BenchmarkedVariant, trained: FoldRecord) -> Lineage:
 
 
 def tracked_run(variant: BenchmarkedVariant) -> TrackedRun | None:
-    """Return the benchmark's run in MLflow as its folder remembers it, the newest of several; None without one."""
+    """Return the benchmark's run in MLflow as recorded in its folder, the newest of several; None if there is none."""
     root = variant.run.root
     paths = [path for path in (root / _RUN, *(each / _RUN for each in remembered_below(root))) if path.is_file()]
     for path in sorted(paths, key=lambda path: path.stat().st_mtime, reverse=True):
@@ -63,12 +63,12 @@ def tracked_run(variant: BenchmarkedVariant) -> TrackedRun | None:
 
 
 def variant_run_of(variant: BenchmarkedVariant) -> str:
-    """Return MLflow's id of the variant's run; empty if there is none, or MLflow does not answer."""
+    """Return the MLflow id of the variant's run; empty if there is none or MLflow does not answer."""
     return _run_ids(tracked_run(variant), variant.name)[1]
 
 
 def _run_ids(run: TrackedRun | None, variant: str) -> tuple[str, str]:
-    """Return MLflow's ids of the runs of the benchmark and the variant; empty where there is none."""
+    """Return the MLflow ids of the benchmark's and the variant's runs; empty if there is none."""
     if run is None or run.uri is None:
         return "", ""
     try:

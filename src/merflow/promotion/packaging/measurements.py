@@ -1,4 +1,4 @@
-"""Measurements of the tested utterances, with which monitoring compares the clips of traffic."""
+"""Measurements of the tested utterances, to which monitoring compares traffic."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -22,8 +22,8 @@ def measurements(
     Args:
         rows: Rows of the manifest, with ``duration_s``.
         root: Folder of the corpus.
-        transcripts: Whose words the model reads; None if it reads none.
-        measured: Called now and then with the recordings that are done and their number.
+        transcripts: Kind of transcripts that the model reads; None if it reads none.
+        measured: Called from time to time with the number of finished recordings and their total.
     """
     levels: list[float | None] = []
     for number, row in enumerate(rows.to_dict("records"), start=1):
@@ -44,7 +44,7 @@ def measurements(
 
 
 def _level(recording: Path | Excerpt) -> float | None:
-    """Return the level of a recording as a server measures it; None if it can no longer be read."""
+    """Return the level of a recording, measured as by the server; None if it can no longer be read."""
     try:
         return level_dbfs(read_samples(recording, n_samples=None, resample=True))
     except CorpusError:

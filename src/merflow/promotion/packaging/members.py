@@ -1,4 +1,4 @@
-"""The models of a package: the folds' own, or one that is refitted on the utterances of all folds."""
+"""The models of a package: the fold models, or one refitted on the utterances of all folds."""
 
 import shutil
 from collections.abc import Callable
@@ -27,8 +27,8 @@ class Made:
 
     Attributes:
         folder: Its model folder, relative to the package.
-        fold: The fold whose training part it learned from; None for a refit.
-        epochs: Epochs that its weights went through.
+        fold: The fold whose training part it was trained on; None for a refit.
+        epochs: Number of epochs behind its weights.
     """
 
     folder: str
@@ -54,10 +54,10 @@ def copy_folds(variant: BenchmarkedVariant, package: Path) -> list[Made]:
 
 @dataclass(frozen=True)
 class Refit:
-    """A training of a variant on the utterances of all folds.
+    """A variant trained on the utterances of all folds.
 
     Attributes:
-        checkpoint: Folder of its checkpoint; delete it once the model is stored for good.
+        checkpoint: Folder of its checkpoint; delete it once the model is stored permanently.
     """
 
     made: Made
@@ -68,12 +68,12 @@ def refit(variant: BenchmarkedVariant, package: Path, *, checkpoints: Path, devi
     """Train the variant on the utterances of all folds, and write the model folder into a package.
 
     The number of epochs follows from the folds (:mod:`merflow.promotion.packaging.chosen_epochs`); seed, recipe and
-    settings are those of the first fold. Nothing is set aside, so there is no figure of the model itself. An
-    interrupted refit goes on from its checkpoint, with the same result.
+    settings are those of the first fold. No data are set aside, so the model itself has no test results. An interrupted
+    refit continues from its checkpoint, with the same result.
 
     Raises:
         TrainingError: The training diverged, or cannot be resumed.
-        EvaluationError: The fold's data are gone, or there is no such device.
+        EvaluationError: The fold's data are missing, or there is no such device.
         OutputError: ``checkpoints`` or the package cannot be written.
     """
     epochs = stage_epochs(variant.folds)

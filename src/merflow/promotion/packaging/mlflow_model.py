@@ -1,7 +1,7 @@
-"""A package as an MLflow model of its variant's run: files, signature, and the figures of the cross-validation.
+"""A package as an MLflow model of its variant's run: files, signature and cross-validation figures.
 
-The figures bear names such as ``cv/test_UA``. They are of the folds' models on data that these had not seen; of a refit
-itself there are none.
+The figures have names such as ``cv/test_UA``. They are the fold models' results on data that these had not seen; a
+refit itself has none.
 """
 
 import os
@@ -35,7 +35,7 @@ class LoggedVersion:
         model_uri: ``models:/<model_id>``, which registers and loads it.
         run_id: The variant's run, which it is linked to.
         package_digest: Digest of all files of the package, cards and stress results included.
-        new: False if MLflow had this very package already.
+        new: False if MLflow already had this exact package.
     """
 
     model_id: str
@@ -48,19 +48,19 @@ class LoggedVersion:
 def log_version_model(
     connection: Connection, package: Path, *, variant_run_id: str, encoders_folder: str = ""
 ) -> LoggedVersion:
-    """Log a package as a model of its variant's run; a package that MLflow has already is not uploaded twice.
+    """Log a package as a model of its variant's run, unless MLflow already has it.
 
-    MLflow loads the model once and predicts its input example, as a first check. An upload that is cut short leaves a
-    model whose status is FAILED or PENDING, which nothing registers.
+    MLflow loads the model once and predicts its input example, as a first check. An interrupted upload leaves a model
+    with status FAILED or PENDING, which is never registered.
 
     Args:
         connection: The tracking server or database.
         package: The package.
         variant_run_id: MLflow's id of the variant's run.
-        encoders_folder: A folder with the pretrained encoders, for that check; empty for the hub's cache.
+        encoders_folder: Folder of the pretrained encoders for that check; empty for the hub's cache.
 
     Raises:
-        ModelError: The folder is no package, holds a pickle, or one of its files was changed.
+        ModelError: The folder is not a package, holds a pickle, or one of its files was changed.
         TrackingError: The server cannot be reached or refuses, or has no such run.
     """
     described, calibration = read_package(package), read_any_calibration(package)
@@ -81,7 +81,7 @@ def log_version_model(
         model_type=described.kind,
     )
     _link(connection, run, model.model_id, cross_validated(package, described, calibration))
-    # Last, for it makes the model READY: whatever is READY is complete.
+    # Last, because it makes the model READY: a READY model is complete.
     _upload(connection, package, described, model_id=model.model_id, encoders_folder=encoders_folder)
     return LoggedVersion(model.model_id, f"models:/{model.model_id}", variant_run_id, identity, new=True)
 
@@ -116,7 +116,7 @@ def _upload(
 
 
 def _link(connection: Connection, run: Any, model_id: str, figures: dict[str, float]) -> None:  # noqa: ANN401 - mlflow's Run
-    """Link the model to its run, and log the figures of both with the data that they were measured on."""
+    """Link the model to its run, and log both sets of figures with the data that they were measured on."""
     from mlflow.entities import LoggedModelOutput, Metric
 
     connection.call("log_outputs", run.info.run_id, [LoggedModelOutput(model_id, step=0)])
@@ -139,7 +139,7 @@ def _link(connection: Connection, run: Any, model_id: str, figures: dict[str, fl
 
 
 def _name(described: ModelPackage) -> str:
-    """Return the model's name in MLflow, which allows no colon in it."""
+    """Return the model's name in MLflow, which must not contain a colon."""
     return f"{described.variant.replace(':', '-')}-{described.kind}"
 
 
@@ -168,7 +168,7 @@ def _params(described: ModelPackage, calibration: AnyCalibration) -> dict[str, s
 
 
 def _fitted(calibration: AnyCalibration) -> dict[str, str]:
-    """Return the number that the calibration of a task turns on."""
+    """Return the main number of a calibration, which depends on the task."""
     if isinstance(calibration, Calibration):
         return {"temperature": f"{calibration.temperature:.4f}"}
     assert isinstance(calibration, ScoreCalibration)

@@ -1,4 +1,4 @@
-"""From a variant of a finished benchmark to a model package, whole or not at all."""
+"""Building a model package from a variant of a finished benchmark, completely or not at all."""
 
 import shutil
 from pathlib import Path
@@ -48,15 +48,15 @@ def build_package(
         run: Folder of a finished benchmark.
         variant: ``model:preset``.
         kind: ``refit`` on the utterances of all folds, or ``ensemble`` of the fold models.
-        out: The package; an earlier package there is replaced.
-        coverage: Share of conformal sets or intervals that shall hold the truth, between 0 and 1.
-        progress: Told of every fold and epoch.
+        out: Folder of the package; an earlier package there is replaced.
+        coverage: Share of conformal sets or intervals that should contain the truth, between 0 and 1.
+        progress: Notified of every fold and epoch.
         device: ``auto``, ``cpu`` or ``cuda``.
-        checkpoints: Folder of unfinished refits; None for that of the benchmark's unfinished folds.
+        checkpoints: Folder for unfinished refits; None for the one with the benchmark's unfinished folds.
 
     Raises:
         PromotionError: The benchmark is not finished, or has no such variant that can be promoted.
-        EvaluationError: A file that the folds were trained from is gone, or ``coverage`` is no share.
+        EvaluationError: A file that the folds were trained from is missing, or ``coverage`` is not between 0 and 1.
         FormatError: Another version of merflow made the benchmark.
         FeatureError: The store lacks a feature.
         TrainingError: The refit diverged, or cannot be resumed.
@@ -98,7 +98,7 @@ def build_package(
 
 
 def existing_package(run: Path, variant: str, *, kind: Kind, coverage: float, out: Path) -> ModelPackage | None:
-    """Return the package at ``out`` if it was made from the same folds with the same settings; else None.
+    """Return the package at ``out`` if it was made from the same folds with the same settings; otherwise None.
 
     Raises:
         PromotionError: See :func:`build_package`.
@@ -112,7 +112,7 @@ def existing_package(run: Path, variant: str, *, kind: Kind, coverage: float, ou
         package = read_package(out)
         same_coverage = read_any_calibration(out).coverage == coverage
     except MerflowError:
-        return None  # a package of another version, or damaged: it is made again
+        return None  # a package of another version, or a damaged one: it is rebuilt
     made_of = (package.kind, package.variant, package.lineage.fold_fingerprints)
     wanted = (kind, found.name, tuple(fold.record.fingerprint for fold in found.folds))
     return package if made_of == wanted and same_coverage else None
@@ -128,7 +128,7 @@ def _check_replaceable(out: Path) -> None:
 def _described(
     variant: BenchmarkedVariant, manifest: Manifest, folder: Path, *, kind: Kind, made: list[Made]
 ) -> ModelPackage:
-    """Return everything that is known about the package whose other files are in the folder."""
+    """Return the description of the package whose other files are in the folder."""
     files = file_digests(folder)
     first, cross_validated = made[0].record, variant.folds[0].record
     kind_of_corpus, task = reader_of(manifest), first.task
@@ -171,7 +171,7 @@ def _encoders(variant: BenchmarkedVariant) -> dict[Role, PackagedEncoder]:
 
 
 def _training_seconds(variant: BenchmarkedVariant, manifest: Manifest) -> tuple[float, float]:
-    """Return the shortest and longest duration of the utterances of all folds; 0 where none is known."""
+    """Return the shortest and longest duration of the utterances of all folds; 0 if none is known."""
     used = set(read_splits(variant.splits).rows["utterance_id"])
     seconds = durations_s(manifest.rows)[manifest.rows["utterance_id"].isin(used)].dropna()
     return (float(seconds.min()), float(seconds.max())) if len(seconds) else (0.0, 0.0)

@@ -1,8 +1,8 @@
 """The MLflow model of a package.
 
-MLflow stores this file and runs it when the model is loaded, so nothing is unpickled. It needs the rooms that predict,
-and none of those that train. ``model_config`` may name ``encoders_folder`` and ``device``; without the first, the
-environment variable ``MERFLOW_ENCODERS_FOLDER`` counts.
+MLflow stores this file and runs it when the model is loaded, so nothing is unpickled. It only needs the packages that
+predict, not those that train. ``model_config`` may set ``encoders_folder`` and ``device``; without the former, the
+environment variable ``MERFLOW_ENCODERS_FOLDER`` applies.
 """
 
 import os

@@ -15,13 +15,13 @@ from merflow.corpus.samples import RATE_HZ
 from merflow.inference.clip_table import ABSTAINED, EMOTION, HIGH, LOW, SCORE, SET, probability_column
 
 _EXAMPLE_S, _EXAMPLE_HZ = 0.5, 220.0
-# Packages whose version decides the numbers or the loading, beside merflow itself.
+# Packages whose version affects the numbers or the loading, besides merflow itself.
 _ALWAYS = ("numpy", "pandas", "pyarrow", "pydantic", "safetensors", "scipy", "soundfile", "soxr", "torch")
 _PRETRAINED, _VIDEO = ("transformers", "tokenizers"), ("av",)
 
 
 def signature_of(package: ModelPackage) -> Any:  # noqa: ANN401 - mlflow's ModelSignature
-    """Return the columns that go in and come out."""
+    """Return the input and output columns."""
     from mlflow.models import ModelSignature
     from mlflow.types import DataType, ParamSchema, ParamSpec
     from mlflow.types.schema import AnyType, Array, ColSpec, Schema
@@ -44,7 +44,7 @@ def signature_of(package: ModelPackage) -> Any:  # noqa: ANN401 - mlflow's Model
 
 
 def input_example(package: ModelPackage) -> pd.DataFrame:
-    """Return one row that the model accepts: a tone and some words, in place of a recording of anybody."""
+    """Return one row that the model accepts: a tone and some words, and nobody's recording."""
     example: dict[str, list[str]] = {}
     if "audio" in package.modalities or package.modalities == ("video",):
         example["audio"] = [_tone()]
@@ -54,7 +54,7 @@ def input_example(package: ModelPackage) -> pd.DataFrame:
 
 
 def requirements_of(package: ModelPackage) -> list[str]:
-    """Return the requirements that the model was made with, each pinned to its version."""
+    """Return the requirements that the model was built with, each pinned to its version."""
     names = [*_ALWAYS]
     if any(encoder.digest for encoder in package.encoders.values()):
         names += _PRETRAINED

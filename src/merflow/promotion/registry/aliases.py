@@ -7,7 +7,7 @@ from merflow.tracking.connection import Connection
 
 
 def read_aliases(connection: Connection, name: str) -> dict[str, int]:
-    """Return the versions of merflow's three aliases; those of no version are absent.
+    """Return the versions of merflow's three aliases; unset aliases are absent.
 
     Raises:
         RegistryError: There is no such registered model.
@@ -28,7 +28,7 @@ def set_alias(connection: Connection, name: str, alias: str, version: int | None
     """Point an alias to a version, or remove it.
 
     Returns:
-        False if the version no longer exists; the alias is where it was.
+        False if the version no longer exists; the alias is unchanged.
 
     Raises:
         RegistryError: The user may not move aliases.

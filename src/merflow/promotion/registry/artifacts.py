@@ -1,4 +1,4 @@
-"""The files of a version: whether they are all there, and the package among them."""
+"""The files of a version: their presence, and the package among them."""
 
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ def check_files(connection: Connection, version: RegisteredVersion) -> None:
     """Raise unless MLflow has the files of the version's model.
 
     Raises:
-        RegistryError: The logged model, or its file ``MLmodel``, is gone.
+        RegistryError: The logged model, or its file ``MLmodel``, is missing.
         TrackingError: The server cannot be reached or refuses.
     """
     if not has_files(connection, version):
@@ -60,7 +60,7 @@ def fetch_package(connection: Connection, version: RegisteredVersion, *, into: P
     """Download the version's package, and return its folder.
 
     Raises:
-        RegistryError: The version has no package, or its files are gone.
+        RegistryError: The version has no package, or its files are missing.
         TrackingError: The server cannot be reached or refuses.
     """
     return _downloaded(connection, _root(connection, version), _package_of(connection, version), into=into)
@@ -70,7 +70,7 @@ def fetch_package_json(connection: Connection, version: RegisteredVersion, *, in
     """Download ``package.json`` alone, and return the folder that it is in.
 
     Raises:
-        RegistryError: The version has no package, or its files are gone.
+        RegistryError: The version has no package, or its files are missing.
         TrackingError: The server cannot be reached or refuses.
     """
     package = _package_of(connection, version)
@@ -129,7 +129,7 @@ def _downloaded(connection: Connection, root: str, folder: str, *, into: Path) -
 
 
 def _names(connection: Connection, root: str, folder: str | None) -> set[str]:
-    """Return the paths of files and folders in a folder of a logged model; none if it is gone."""
+    """Return the paths of files and folders in a logged model's folder; none if it is missing."""
     if not root:
         return set()
     try:
@@ -143,7 +143,7 @@ def _names(connection: Connection, root: str, folder: str | None) -> set[str]:
 
 
 def _root(connection: Connection, version: RegisteredVersion) -> str:
-    """Return the location of the version's model; empty if it is gone."""
+    """Return the location of the version's model; empty if it is missing."""
     try:
         return str(connection.call("get_model_version_download_uri", version.name, str(version.version)))
     except TrackingError as error:
@@ -153,7 +153,7 @@ def _root(connection: Connection, version: RegisteredVersion) -> str:
 
 
 def _artifacts(connection: Connection, method: str, uri: str, **options: str) -> Any:  # noqa: ANN401 - as MLflow's
-    """Call a function of ``mlflow.artifacts``; it has what the client lacks, an artifact by its own address."""
+    """Call a function of ``mlflow.artifacts``; unlike the client, it can access an artifact by its own address."""
     import mlflow.artifacts
     from mlflow.exceptions import MlflowException
 

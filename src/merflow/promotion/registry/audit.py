@@ -1,4 +1,4 @@
-"""The audit: all entries of the trail, and whether any is missing, changed or contradicted."""
+"""The audit: all entries of the trail, with those that are missing, changed or contradicted."""
 
 import re
 from dataclasses import dataclass
@@ -22,11 +22,11 @@ class Audit:
     Attributes:
         name: The registered model.
         uri: The server or database.
-        run_id: Run that holds the trail; None if nothing was ever recorded.
+        run_id: The run with the trail; None if nothing was ever recorded.
         at: Time of the audit in UTC, ISO 8601.
         entries: Readable entries, the oldest first.
         problems: Sentences about entries that are missing or were changed.
-        notes: Sentences about what is open or was done without merflow.
+        notes: Sentences about unfinished moves and changes made outside merflow.
         aliases: Version of each alias in MLflow.
     """
 
@@ -55,7 +55,7 @@ class Audit:
 
 
 def audit(registry: Registry) -> Audit:
-    """Read and check the audit trail; change nothing.
+    """Read and check the audit trail without changing anything.
 
     Raises:
         RegistryError: There is no such registered model, or the trail's run was deleted.
@@ -78,7 +78,7 @@ def audit(registry: Registry) -> Audit:
 
 
 def _traces(stored: list[StoredEntry], tags: dict[int, dict[str, str]]) -> list[str]:
-    """Compare the trail with the traces that its entries left on versions."""
+    """Compare the trail with the tags that its entries left on versions."""
     texts = {each.key: each.text for each in stored}
     found = []
     for version, own in sorted(tags.items()):
@@ -97,7 +97,7 @@ def _traces(stored: list[StoredEntry], tags: dict[int, dict[str, str]]) -> list[
 
 
 def _decisions(registry: Registry, state: RegistryState) -> list[str]:
-    """Return a sentence for every decision whose file is gone."""
+    """Return a sentence for every decision whose file is missing."""
     files = {entry.evidence.file: entry.number for entry in state.entries if entry.evidence is not None}
     run_id = registry.trail.run_id()
     if not files or run_id is None:

@@ -1,4 +1,4 @@
-"""The audit as one HTML page that needs nothing beside it."""
+"""The audit as one self-contained HTML page."""
 
 from importlib.resources import files
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A decision as the registry needs it; the gate's own is :class:`merflow.contracts.gate_decision.GateDecision`."""
+"""The interface of a decision; the gate's is :class:`merflow.contracts.gate_decision.GateDecision`."""
 
 import hashlib
 from collections.abc import Callable
@@ -38,5 +38,5 @@ Decide = Callable[[RegisteredVersion, RegisteredVersion | None], Decision]
 
 
 def decision_digest(decision: Decision) -> str:
-    """Return the digest by which the audit trail names a decision, 16 hexadecimal digits."""
+    """Return the digest that identifies a decision in the audit trail, 16 hexadecimal digits."""
     return hashlib.sha256(decision.model_dump_json().encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""The audit trail in words, one line per event; the entry that finishes a move stands on the move's own line."""
+"""The audit trail in words, one line per event; an entry that finishes a move shares the move's line."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,11 +27,11 @@ class AuditLine:
         at: Time in UTC, to the second.
         who: Person.
         title: The event in a word or two.
-        version: Version that it is about; empty if it is about none.
+        version: Version that it is about; empty if there is none.
         moves: Alias moves in words, such as ``champion 3 → 5``.
         why: Reason.
-        evidence: Decision and run behind it; empty without one.
-        state: ``open`` for a move that is not finished, else empty or who finished it.
+        evidence: Decision and run behind it; empty if there are none.
+        state: ``open`` for an unfinished move, otherwise empty or the person who finished it.
         kind: ``forced``, ``refused``, ``open``, ``notice`` or empty, for a colour.
     """
 

@@ -22,7 +22,7 @@ def open_registry(
         uri: A tracking server or database.
         folder: The ``--out`` folder of a benchmark, whose tracking server or database is used.
         name: The registered model.
-        who: Person in the audit trail; by default whoever is logged in.
+        who: Person in the audit trail; by default the current user.
 
     Raises:
         RegistryError: Nothing says where the registry is.
@@ -50,7 +50,7 @@ def registry_uri(*, uri: str | None, folder: Path | None) -> str:
 
 
 def registry_of(location: str, *, uri: str | None, name: str = DEFAULT_NAME) -> Registry:
-    """Return the registered model of a location ``models:/`` or ``runs:/``.
+    """Return the registered model for a ``models:/`` or ``runs:/`` location.
 
     Args:
         location: The location, for the error.

@@ -1,21 +1,22 @@
-"""Moves of aliases: one at a time, recorded before they happen, finished by the next command after a crash.
+"""Moves of aliases: one at a time, recorded before they happen, and finished by the next command after a crash.
 
-The lock is an entry of the audit trail (:mod:`merflow.promotion.registry.trail`), of which exactly one process can
-write the next. An entry that moves aliases holds the lock until its time is over or an entry ``finish`` names it.
+The lock is an entry of the audit trail (:mod:`merflow.promotion.registry.trail`); exactly one process can write the
+next entry. An entry that moves aliases holds the lock until it expires or an entry ``finish`` names it.
 
-1. Read the trail. If a move is open and its lock still runs, say who holds it. If the lock is over, write ``takeover``:
-   of several processes that try, one succeeds, and completes the move. Every intermediate state is completed in the
-   same way, for the open entry says where each alias goes, and to set an alias twice does no harm.
-2. Compare MLflow's aliases with those of the trail. If somebody moved one by hand, record it as a ``notice``.
-3. Decide, and write the entry. If another process wrote this number first, begin again with step 1.
-4. Set the aliases one by one. Before each, read the trail again: a process that no longer holds the lock, or has it for
-   less time than a request may take, sets nothing more.
+1. Read the trail. If a move is open and its lock is still valid, say who holds it. If the lock has expired, write
+   ``takeover``: of several processes that try, one succeeds and completes the move. Every intermediate state is
+   completed in the same way, because the open entry says where each alias goes, and setting an alias twice is
+   harmless.
+2. Compare MLflow's aliases with those in the trail. If somebody moved one by hand, record it as a ``notice``.
+3. Decide, and write the entry. If another process wrote this number first, start again with step 1.
+4. Set the aliases one by one. Before each, read the trail again: a process that no longer holds the lock, or whose lock
+   may expire during a request, stops setting aliases.
 5. Write ``finish``.
 
-MLflow sets an alias without any condition. A process that is suspended between the check and the request of step 4 for
-longer than its lock can therefore still set one alias late. It notices when it goes on, takes the lock again, and
-records a ``restore`` that sets the aliases as the trail has them. If it is killed before that, the next command records
-the alias as a ``notice``. Clocks only decide when a lock is over; one that runs ahead makes a takeover early, and both
+MLflow sets an alias unconditionally. If a process is suspended between the check and the request of step 4 for longer
+than its lock lasts, it can still set one alias too late. It notices this when it resumes, takes the lock again, and
+records a ``restore`` that sets the aliases as in the trail. If it is killed before that, the next command records the
+alias as a ``notice``. Clocks only decide when a lock expires; a clock that is fast causes an early takeover, and both
 processes then set the same aliases to the same versions.
 """
 
@@ -36,18 +37,18 @@ LOCK_S = 120.0
 # Longer than one request with all its retries, see merflow.tracking.connection.
 MARGIN_S = 60.0
 _POLL_S = 0.25
-# Moves that are over in a moment; even an impatient command waits for them.
+# Moves that finish quickly; even an impatient command waits for them.
 _SHORT = ("register", "restore")
 
 Plan = Callable[[RegistryState], dict[str, Any]]
 
 
 class HeldError(RegistryError):
-    """Somebody else moves the aliases at this moment."""
+    """Somebody else is moving the aliases."""
 
 
 class LostLockError(RegistryError):
-    """The lock ended, and somebody else took the move over."""
+    """The lock expired, and somebody else took over the move."""
 
 
 class Mover:
@@ -65,7 +66,7 @@ class Mover:
         self._lock_s, self._margin_s = lock_s, margin_s
 
     def settled(self, *, patient: bool) -> tuple[list[StoredEntry], RegistryState]:
-        """Return the trail and its state while no move is open and the aliases are those of the trail.
+        """Return the trail and its state once no move is open and the aliases match the trail.
 
         Args:
             patient: Wait for somebody else's move.
@@ -83,18 +84,18 @@ class Mover:
                 return stored, state
 
     def move(self, plan: Plan, *, removes_from: int | None = None, patient: bool = False) -> AuditEntry:
-        """Record a move, and carry it out.
+        """Record a move and carry it out.
 
         Args:
-            plan: Returns the fields of the entry for a state, or raises if the state does not allow the move.
-            removes_from: A version that the move may remove an alias from; None if it removes none.
+            plan: Returns the entry's fields for a state, or raises if the state does not allow the move.
+            removes_from: The version that the move may remove an alias from; None if it removes none.
             patient: Wait for somebody else's move.
 
         Raises:
             HeldError: Somebody else's lock runs.
             LostLockError: This process took too long, and somebody else finished the move.
             RegistryError: ``plan`` raises, or the user may not write.
-            TrackingError: The server cannot be reached or refuses. The next command finishes what was begun.
+            TrackingError: The server cannot be reached or refuses. The next command finishes the move.
         """
         probe_permission(self._connection, self.trail, version=removes_from)
         while True:
@@ -105,7 +106,7 @@ class Mover:
                 return entry
 
     def record(self, plan: Plan) -> AuditEntry:
-        """Record something that moves no alias; ``plan`` is that of :meth:`move`.
+        """Record something that moves no alias; ``plan`` is as for :meth:`move`.
 
         Raises:
             RegistryError: ``plan`` raises, or the user may not write.
@@ -121,7 +122,7 @@ class Mover:
         return (datetime.now(UTC) + timedelta(seconds=self._lock_s)).isoformat(timespec="milliseconds")
 
     def _meet(self, stored: Sequence[StoredEntry], open_move: OpenMove, *, patient: bool) -> None:
-        """Take over a move whose lock is over; wait for another one, or say who holds the lock."""
+        """Take over a move whose lock has expired; otherwise wait for it, or say who holds the lock."""
         entry, holder = open_move.entry, open_move.holder
         if open_move.has_expired(datetime.now(UTC)):
             why = f"the lock of {holder.who} ended at {holder.until} before entry {entry.number} was finished"
@@ -150,7 +151,7 @@ class Mover:
         return True
 
     def _perform(self, entry: AuditEntry, *, holder: AuditEntry) -> None:
-        """Carry out an entry's moves under the lock of its holder, and finish it."""
+        """Carry out an entry's moves under the holder's lock, and finish it."""
         gone: list[str] = []
         tag_version(self._connection, self.trail.name, entry)
         for move in entry.moves:
@@ -162,7 +163,7 @@ class Mover:
             raise RegistryError(f"{gone[0]} in MLflow; see `merflow registry list`")
 
     def _check(self, entry: AuditEntry, holder: AuditEntry) -> None:
-        """Raise unless the holder's lock is in force for long enough to set an alias."""
+        """Raise unless the holder's lock is valid for long enough to set an alias."""
         state = state_of(self.trail.read())
         if state.open is None or state.open.holder.number != holder.number:
             self._lose(entry)
@@ -183,7 +184,7 @@ class Mover:
                 return
 
     def _lose(self, entry: AuditEntry) -> None:
-        """Undo what this process may have set after its lock was over, and raise.
+        """Undo what this process may have set after its lock expired, and raise.
 
         Raises:
             LostLockError: Always.

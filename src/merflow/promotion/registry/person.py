@@ -1,4 +1,4 @@
-"""The person that the audit trail names."""
+"""The person named in the audit trail."""
 
 import getpass
 import os
@@ -6,10 +6,10 @@ import subprocess
 
 
 def person() -> str:
-    """Return who runs this process.
+    """Return the name of the person who runs this process.
 
     The first of these that is set: ``MERFLOW_USER``, ``MLFLOW_TRACKING_USERNAME``, git's ``user.name`` and
-    ``user.email``, the login name. It is a statement, not a proof: only MLflow's own log says whose password a request
+    ``user.email``, the login name. It is a claim, not a proof: only MLflow's own log shows whose password a request
     carried.
     """
     for variable in ("MERFLOW_USER", "MLFLOW_TRACKING_USERNAME"):

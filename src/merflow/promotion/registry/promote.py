@@ -21,15 +21,14 @@ class Promotion:
     """The outcome of a promotion.
 
     Attributes:
-        status: ``promoted``; ``decided``, if the gate lets the version through and nothing has moved yet; ``refused``
-            by the gate; ``waiting`` for an approval; ``dry-run``; ``unchanged``, for the version is the champion
-            already.
+        status: ``promoted``; ``decided`` if the gate lets the version through and nothing has moved yet; ``refused`` by
+            the gate; ``waiting`` for an approval; ``dry-run``; ``unchanged`` if the version is already the champion.
         version: The candidate.
-        champion: The champion before; None if there was none.
-        decision: Digest of the decision; empty without one.
-        sentences: The outcome in words, with what to do.
+        champion: The previous champion; None if there was none.
+        decision: Digest of the decision; empty if there is none.
+        sentences: The outcome in words, with what to do next.
         entry: Entry of the audit trail; None if nothing was recorded.
-        made: The decision itself, if it was made just now.
+        made: The decision itself, if it was made by this call.
     """
 
     status: Status
@@ -44,10 +43,10 @@ class Promotion:
 def promote_version(
     registry: Registry, text: str = CANDIDATE, *, decide: Decide, require_approval: bool = False
 ) -> Promotion:
-    """Make a version the champion, if the decision allows it.
+    """Make a version the champion if the decision allows it.
 
-    The decision is taken before the lock, for it may need minutes. It counts only as long as the champion is the one
-    that the candidate was compared with.
+    The decision is made before the lock is taken, because it may need minutes. It is valid only while the champion is
+    the one that the candidate was compared with.
 
     Args:
         registry: The registered model.
@@ -58,8 +57,8 @@ def promote_version(
 
     Raises:
         HeldError: Somebody else moves the aliases.
-        RegistryError: There is no such version, its files are gone, the champion changed meanwhile, or the audit trail
-            is damaged.
+        RegistryError: There is no such version, its files are missing, the champion changed meanwhile, or the audit
+            trail is damaged.
         TrackingError: The server cannot be reached or refuses.
     """
     version = registry.usable(text)
@@ -81,7 +80,7 @@ def promote_version(
 
 
 def decide_version(registry: Registry, text: str = CANDIDATE, *, decide: Decide) -> Promotion:
-    """Decide about a version and record the decision; move nothing. :func:`promote_on` acts on it.
+    """Decide about a version and record the decision without moving anything. :func:`promote_on` acts on it.
 
     Raises:
         RegistryError: See :func:`promote_version`.
@@ -107,7 +106,7 @@ def promote_on(registry: Registry, text: str, *, decision: str, require_approval
 
     Raises:
         HeldError: Somebody else moves the aliases.
-        RegistryError: There is no such version or decision, its files are gone, or the champion changed meanwhile.
+        RegistryError: There is no such version or decision, its files are missing, or the champion changed meanwhile.
         TrackingError: The server cannot be reached or refuses.
     """
     version = registry.usable(text)
@@ -125,10 +124,10 @@ def promote_on(registry: Registry, text: str, *, decision: str, require_approval
 
 
 def preview_promotion(registry: Registry, text: str = CANDIDATE, *, decide: Decide) -> Promotion:
-    """Return what a promotion would decide; write nothing.
+    """Return the decision that a promotion would make; write nothing.
 
     Raises:
-        RegistryError: There is no such version, or its files are gone.
+        RegistryError: There is no such version, or its files are missing.
         TrackingError: The server cannot be reached or refuses.
     """
     version = registry.usable(text)
@@ -142,7 +141,7 @@ def preview_promotion(registry: Registry, text: str = CANDIDATE, *, decide: Deci
 def approve_version(registry: Registry, text: str = CANDIDATE, *, reason: str) -> AuditEntry:
     """Record that a person approves the last decision about a version.
 
-    The person is the registry's. The approval counts for this decision alone, and only while the champion is the same.
+    The person is the registry's. The approval is only for this decision, and only while the champion stays the same.
 
     Raises:
         RegistryError: There is no such version, no decision about it that lets it through, or no reason.
@@ -173,7 +172,7 @@ def _promotion(
 
     def plan(state: RegistryState) -> dict[str, Any]:
         _check_champion(version, evidence, state)
-        # `previous` first: at no moment is the old champion without an alias.
+        # `previous` first, so that the old champion is never without an alias.
         after: dict[str, int | None] = {CHAMPION: version.version}
         if state.champion is not None:
             after = {PREVIOUS: state.champion, **after}
@@ -202,7 +201,7 @@ def _on_known_decision(
     *,
     require_approval: bool,
 ) -> Promotion:
-    """Promote on a recorded decision if a person approved it, where that is asked for; else say what it waits for."""
+    """Promote on a recorded decision, after any required approval; otherwise say what the promotion is waiting for."""
     assert known.evidence is not None
     digest, why = known.evidence.decision, known.why
     sentence = f"{version.title} is promoted: decision {digest}"
@@ -238,7 +237,7 @@ def _record(
     version: RegisteredVersion,
     champion: RegisteredVersion | None,
 ) -> Promotion:
-    """Record a decision that moves nothing now."""
+    """Record a decision without moving anything."""
     entry = registry.mover.record(lambda _state: _decided(version, decision, evidence))
     status: Status = "decided" if decision.promoted else "refused"
     return Promotion(status, version, champion, evidence.decision, decision.sentences, entry, decision)
@@ -251,7 +250,7 @@ def _keep(
     champion: RegisteredVersion | None,
     stored: Sequence[StoredEntry],
 ) -> Evidence:
-    """Store the decision beside an audit trail that is whole, or that a forced decision may go on with."""
+    """Store the decision with the audit trail, if the trail is intact or the decision is forced."""
     wrong = problems(stored)
     if wrong and not decision.forced:
         raise RegistryError(

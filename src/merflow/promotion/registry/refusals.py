@@ -1,4 +1,4 @@
-"""MLflow's refusals, told apart by their codes."""
+"""MLflow's refusals, distinguished by their codes."""
 
 from merflow.errors import RegistryError, TrackingError
 
@@ -9,7 +9,7 @@ _NUMBERS = {"PERMISSION_DENIED": "403", "UNAUTHENTICATED": "401"}
 def is_refusal(error: TrackingError, code: str) -> bool:
     """Return True if MLflow refused a request with this code.
 
-    For basic authentication and artifacts, only the number of the HTTP status tells.
+    For basic authentication and artifacts, only the HTTP status code tells.
     """
     cause, number = error.__cause__, _NUMBERS.get(code, "")
     if getattr(cause, "error_code", "") == code:
@@ -18,7 +18,7 @@ def is_refusal(error: TrackingError, code: str) -> bool:
 
 
 def permission_denied(name: str, error: TrackingError) -> RegistryError:
-    """Return the error for a user who may read the registry and not write it."""
+    """Return the error for a user who may read but not write the registry."""
     said = str(error).partition(":")[0] if "failed to" not in str(error) else str(error)
     return RegistryError(
         f"you may not write the registered model {name!r} or its audit trail ({said}); ask MLflow's administrator for "

@@ -48,7 +48,7 @@ class Registry:
         return list_versions(self.connection, self.name)
 
     def version(self, text: str) -> RegisteredVersion:
-        """Return the version that a number or an alias names.
+        """Return the version with a number or an alias.
 
         Raises:
             RegistryError: There is no such registered model, version or alias.
@@ -65,10 +65,10 @@ class Registry:
         return find_version_of_model(self.connection, self.name, model_uri)
 
     def usable(self, text: str) -> RegisteredVersion:
-        """Return a version that MLflow has the files of; see :meth:`version`.
+        """Return a version whose files MLflow has; see :meth:`version`.
 
         Raises:
-            RegistryError: There is no such version, merflow did not register it, or its files are gone.
+            RegistryError: There is no such version, merflow did not register it, or its files are missing.
             TrackingError: The server cannot be reached or refuses.
         """
         found = self.version(text)
@@ -81,7 +81,7 @@ class Registry:
         return found
 
     def champion_of(self, state: RegistryState) -> RegisteredVersion | None:
-        """Return the present champion.
+        """Return the current champion.
 
         Raises:
             TrackingError: The server cannot be reached or refuses.
@@ -103,12 +103,12 @@ def register_version(
 
     Args:
         connection: The server or database.
-        name: The registered model; it is made if there is none.
+        name: The registered model; created if it does not exist.
         model_uri: ``models:/m-…`` as ``mlflow.pyfunc.log_model`` returns it.
-        run_id: Run that the logged model belongs to; merflow never deletes it from now on.
-        package: What the model is.
+        run_id: Run of the logged model; from now on, merflow never deletes it.
+        package: Description of the model.
         description: First lines of the card.
-        who: Person; by default whoever is logged in.
+        who: Person; by default the current user.
 
     Raises:
         RegistryError: The user may not write.
@@ -122,7 +122,7 @@ def register_version(
 
     def plan(state: RegistryState) -> dict[str, object]:
         before = state.aliases.get(CANDIDATE)
-        # Of two registrations at once, the newer version stays the candidate.
+        # If two registrations happen at once, the newer version stays the candidate.
         after = made.version if before is None or before < made.version else before
         return {
             "action": "register",

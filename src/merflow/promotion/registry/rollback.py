@@ -13,7 +13,7 @@ def rollback(registry: Registry, *, reason: str) -> AuditEntry:
 
     Raises:
         HeldError: Somebody else moves the aliases.
-        RegistryError: There is no previous version, its files are gone, or there is no reason.
+        RegistryError: There is no previous version, its files are missing, or there is no reason.
         TrackingError: The server cannot be reached or refuses.
     """
     need(reason)
@@ -31,7 +31,7 @@ def rollback(registry: Registry, *, reason: str) -> AuditEntry:
         if current.champion != state.champion or current.aliases.get(PREVIOUS) != seen:
             raise RegistryError(f"the champion of {registry.name!r} has just changed; see `merflow registry list`")
         earlier = [each for each in _before(current.champions, seen) if each in numbers and each != seen]
-        # The champion first: it is what serves.
+        # The champion first, because it is the version in use.
         moves = alias_moves(current, {CHAMPION: seen, PREVIOUS: earlier[-1] if earlier else None})
         return {"action": "rollback", "version": current.champion, "why": reason, "moves": moves}
 
@@ -39,7 +39,7 @@ def rollback(registry: Registry, *, reason: str) -> AuditEntry:
 
 
 def need(reason: str) -> None:
-    """Raise unless there is a reason, for the audit trail.
+    """Raise if there is no reason to put into the audit trail.
 
     Raises:
         RegistryError: There is none.
@@ -49,7 +49,7 @@ def need(reason: str) -> None:
 
 
 def _before(champions: tuple[int, ...], version: int) -> tuple[int, ...]:
-    """Return the champions before the last time that the version was one."""
+    """Return the champions before the last time that the version was champion."""
     if version not in champions:
         return ()
     return champions[: len(champions) - 1 - champions[::-1].index(version)]

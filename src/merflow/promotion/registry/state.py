@@ -12,18 +12,18 @@ ALIASES = (CANDIDATE, CHAMPION, PREVIOUS)
 
 @dataclass(frozen=True)
 class OpenMove:
-    """A move of aliases that is not finished.
+    """An unfinished move of aliases.
 
     Attributes:
         entry: The entry that opened it.
-        holder: The entry that holds its lock now: the same, or a takeover.
+        holder: The entry that holds its lock: the same one, or a takeover.
     """
 
     entry: AuditEntry
     holder: AuditEntry
 
     def has_expired(self, now: datetime) -> bool:
-        """Return True if its lock is over at this time."""
+        """Return True if its lock has expired at this time."""
         return self.holder.has_expired(now)
 
 
@@ -32,10 +32,10 @@ class RegistryState:
     """The state that the trail describes.
 
     Attributes:
-        entries: Entries that are readable, the oldest first.
-        aliases: Version of each alias; aliases of no version are absent.
-        champions: Versions that a rollback can go back to, the present champion last.
-        open: The move that is not finished; None if the aliases rest.
+        entries: Readable entries, the oldest first.
+        aliases: Version of each alias; unset aliases are absent.
+        champions: Versions that a rollback can go back to, the current champion last.
+        open: The unfinished move; None if there is none.
     """
 
     entries: tuple[AuditEntry, ...]
@@ -49,7 +49,7 @@ class RegistryState:
         return self.aliases.get(CHAMPION)
 
     def decision_on(self, version: int) -> AuditEntry | None:
-        """Return the last decision about a version against the present champion; None if there is none."""
+        """Return the last decision about a version against the current champion; None if there is none."""
         for entry in reversed(self.entries):
             if entry.action == "decide" and entry.version == version and entry.evidence is not None:
                 return entry if entry.evidence.champion == self.champion else None
@@ -61,7 +61,7 @@ class RegistryState:
         return next((entry for entry in of_version if entry.evidence and entry.evidence.decision == decision), None)
 
     def approval_of(self, version: int, evidence: Evidence) -> AuditEntry | None:
-        """Return the approval of this version and this decision; None if nobody gave one."""
+        """Return the approval of this version and this decision; None if there is none."""
         return next(
             (
                 entry
@@ -96,7 +96,7 @@ def state_of(stored: Sequence[StoredEntry]) -> RegistryState:
 
 
 def _with_champion(champions: tuple[int, ...], version: int, *, back: bool) -> tuple[int, ...]:
-    """Return the champions after a move; a move back drops those that came after the version."""
+    """Return the champions after a move; a rollback drops those that came after the version."""
     if back and version in champions:
         last = len(champions) - 1 - champions[::-1].index(version)
         return champions[: last + 1]
@@ -104,7 +104,7 @@ def _with_champion(champions: tuple[int, ...], version: int, *, back: bool) -> t
 
 
 def alias_moves(state: RegistryState, after: Mapping[str, int | None]) -> tuple[AliasMove, ...]:
-    """Return the moves that lead from a state to these aliases, in their order; an alias that stays is left out."""
+    """Return the moves that lead from a state to these aliases, in their order, without unchanged aliases."""
     return tuple(
         AliasMove(alias=alias, before=state.aliases.get(alias), after=version)
         for alias, version in after.items()

@@ -1,4 +1,4 @@
-"""All that is known about one version: its package, figures, card, and what happened to it."""
+"""The story of one version: its package, figures, card and history."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -23,8 +23,8 @@ class Story:
         card: Path of its card among its artifacts; None if it has none.
         has_files: True if MLflow has the model's files.
         entries: Entries of the audit trail about it, the oldest first.
-        page: Address of its page in MLflow; empty without a server.
-        run_page: Address of its run's page; empty without a server.
+        page: URL of its page in MLflow; empty without a server.
+        run_page: URL of its run's page; empty without a server.
     """
 
     version: RegisteredVersion
@@ -45,7 +45,7 @@ class Story:
 
 
 def story(registry: Registry, text: str) -> Story:
-    """Return the story of the version that a number or an alias names.
+    """Return the story of the version with a number or an alias.
 
     Raises:
         RegistryError: There is no such registered model, version or alias.
@@ -68,7 +68,7 @@ def story(registry: Registry, text: str) -> Story:
 
 
 def _about(version: int, entries: tuple[AuditEntry, ...]) -> tuple[AuditEntry, ...]:
-    """Return the entries about a version, each with the one that finishes it."""
+    """Return the entries about a version, each with the entry that finishes it."""
     numbers = {entry.number for entry in entries if entry.concerns(version)}
     return tuple(entry for entry in entries if entry.number in numbers or entry.closes in numbers)
 
@@ -82,7 +82,7 @@ def _server(uri: str) -> str:
 
 
 def _figures(registry: Registry, version: RegisteredVersion) -> tuple[dict[str, float], str]:
-    """Return the test figures of the version's run and model, and the run's experiment; nothing if they are gone."""
+    """Return the test figures of the version's run and model, and the run's experiment; nothing if they are missing."""
     figures: dict[str, float] = {}
     experiment = ""
     try:

@@ -1,7 +1,7 @@
 """Traces of the audit trail on registered models and their versions.
 
-A tag per entry on the version: it shows in MLflow's pages, and shows that an entry existed if the trail's last entries
-were deleted from the database.
+Each entry leaves a tag on its version. It is visible in MLflow's pages, and proves that the entry existed if the
+trail's last entries are deleted from the database.
 """
 
 from merflow.contracts.audit_trail import AuditEntry
@@ -16,7 +16,7 @@ _TAGGED = ("promote", "rollback", "approve")
 
 
 def tag_version(connection: Connection, name: str, entry: AuditEntry) -> None:
-    """Leave a trace of the entry on its version; a forced promotion says so for ever.
+    """Tag the version with the entry; a forced promotion stays marked forever.
 
     Raises:
         TrackingError: The server cannot be reached or refuses.
@@ -30,20 +30,20 @@ def tag_version(connection: Connection, name: str, entry: AuditEntry) -> None:
         if entry.forced:
             connection.call("set_model_version_tag", name, str(entry.version), "merflow.forced", "true")
     except TrackingError as error:
-        if not is_refusal(error, MISSING):  # the version was deleted meanwhile
+        if not is_refusal(error, MISSING):  # the version was deleted in the meantime
             raise
 
 
 def probe_permission(connection: Connection, trail: Trail, *, version: int | None) -> None:
-    """Find out before a move is recorded if the user may carry it out.
+    """Check that the user may carry out a move, before it is recorded.
 
-    Setting a tag needs MLflow's permission EDIT: the registered model is linked to its trail. Removing an alias needs
-    MANAGE, as removing a tag does: one that does not exist.
+    Setting a tag needs MLflow's permission EDIT, so the registered model is tagged with a link to its trail. Removing
+    an alias needs MANAGE, and so does removing a tag, so a nonexistent tag is removed.
 
     Args:
         connection: The server or database.
         trail: The audit trail.
-        version: A version that an alias may be removed from; None if none is.
+        version: The version that an alias may be removed from; None if there is none.
 
     Raises:
         RegistryError: The user may not write the registered model.

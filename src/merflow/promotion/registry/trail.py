@@ -1,18 +1,18 @@
-"""The audit trail in MLflow: params of one run, which can be written once and never changed.
+"""The audit trail in MLflow: params of a run, which can be written once and never changed.
 
 Why params. MLflow's aliases and tags can be set by anybody at any time; the last writer wins, and there is no
 compare-and-set. A param is different: its key and run are the primary key of a table, and MLflow refuses another value
-under the same key. So of all processes that write ``entry.000007``, exactly one succeeds (tested on SQLite and
-PostgreSQL). A process writes entry 7 only after it has read entries 1 to 6, and so every entry is a decision upon all
-entries before it. If it loses, it reads again and decides again. Numbers are consecutive because no one writes 7 who
-has not seen 6; MLflow's API has no way to delete or change a param.
+under the same key. So if several processes write ``entry.000007``, exactly one succeeds (tested on SQLite and
+PostgreSQL). A process writes entry 7 only after it has read entries 1 to 6, so every entry is a decision based on all
+entries before it. If it loses the race, it reads and decides again. Numbers are consecutive because nobody writes 7
+without having seen 6; MLflow's API cannot delete or change a param.
 
-A request whose answer was lost (a server killed in the middle) does no harm: the same text under the same key is
-accepted again, and nobody else writes the same text, which holds a random name.
+A request whose response was lost (because the server was killed) does no harm: the same text under the same key is
+accepted again, and nobody else writes the same text, because it contains a random name.
 
-One run per registered model. An experiment's name is unique in the database as well. A new experiment is made under a
-temporary name, gets its run, and is then renamed; of two processes that rename at once, one fails, and uses the run
-of the other.
+One run per registered model. An experiment's name is unique in the database as well. A new experiment is created under
+a temporary name, gets its run, and is then renamed; if two processes rename at once, one fails and uses the other's
+run.
 """
 
 import secrets
@@ -102,7 +102,7 @@ class Trail:
         except TrackingError as error:
             if is_refusal(error, "PERMISSION_DENIED"):
                 raise permission_denied(self.name, error) from error
-            # The database's refusal reads differently from one database to another; the entry itself tells.
+            # The error message depends on the database, so the entry itself is checked.
             written = {each.key: each.text for each in self.read()}.get(entry_key(entry.number))
             if written is None:
                 raise
@@ -110,7 +110,7 @@ class Trail:
         return entry
 
     def store(self, text: str, file: str) -> None:
-        """Keep a text as an artifact beside the entries.
+        """Store a text as an artifact next to the entries.
 
         Raises:
             RegistryError: The user may not write.
@@ -124,7 +124,7 @@ class Trail:
             raise
 
     def run_id(self) -> str | None:
-        """Return the run that holds the trail; None if nothing was ever recorded.
+        """Return the id of the run with the trail; None if nothing was ever recorded.
 
         Raises:
             TrackingError: The server cannot be reached or refuses.
@@ -132,7 +132,7 @@ class Trail:
         return self._run_id or self._existing()
 
     def ensure(self) -> str:
-        """Return the run that holds the trail; make it if there is none.
+        """Return the id of the run with the trail; create it if there is none.
 
         Raises:
             RegistryError: The user may not write.
@@ -181,7 +181,7 @@ class Trail:
             winner = self._existing()
             if winner is None:
                 raise
-            if winner != run.info.run_id:  # else only the answer was lost
+            if winner != run.info.run_id:  # otherwise only the response was lost
                 call("delete_experiment", made)
             return winner
         return str(run.info.run_id)

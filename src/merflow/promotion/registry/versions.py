@@ -1,4 +1,4 @@
-"""Versions of a registered model: made from a logged model, listed, and found by number or alias."""
+"""Versions of a registered model: creation from a logged model, listing, and lookup by number or alias."""
 
 import json
 from datetime import UTC, datetime
@@ -29,7 +29,7 @@ def list_versions(connection: Connection, name: str) -> list[RegisteredVersion]:
 
 
 def find_version(connection: Connection, name: str, text: str) -> RegisteredVersion:
-    """Return the version that a number or an alias names.
+    """Return the version with a number or an alias.
 
     Raises:
         RegistryError: There is no such registered model, version or alias.
@@ -75,7 +75,7 @@ def version_tags(connection: Connection, name: str) -> dict[int, dict[str, str]]
 def create_version(
     connection: Connection, name: str, *, model_uri: str, run_id: str, package: ModelPackage, description: str
 ) -> RegisteredVersion:
-    """Register a logged model as the next version; the registered model is made if there is none.
+    """Register a logged model as the next version; create the registered model if it does not exist.
 
     Raises:
         RegistryError: The user may not write the registered model.
@@ -84,7 +84,7 @@ def create_version(
     model_id = model_uri.removeprefix("models:/") if model_uri.startswith("models:/m-") else None
     try:
         _ensure_model(connection, name)
-        # Without a server, MLflow looks the logged model up in its default database alone.
+        # Without a server, MLflow looks up the logged model only in its default database.
         with connection.as_current("create_model_version"):
             made = connection.call(
                 "create_model_version",
@@ -93,7 +93,7 @@ def create_version(
                 run_id=run_id,
                 tags=VersionFacts.of(package).tags(),
                 description=description,
-                await_creation_for=0,  # it is there when the answer comes
+                await_creation_for=0,  # it exists when the response arrives
                 model_id=model_id,
             )
         if model_id is not None:
@@ -106,7 +106,7 @@ def create_version(
 
 
 def _name_in_model(connection: Connection, model_id: str, version: dict[str, str]) -> None:
-    """Name the version in the tag by which MLflow's pages link a logged model to it; a server has done so itself."""
+    """Set the tag by which MLflow's pages link a logged model to the version; a server does so itself."""
     tags = connection.call("get_logged_model", model_id).tags
     known = json.loads(tags.get(_VERSIONS_TAG, "[]"))
     if version not in [{**each, "version": str(each["version"])} for each in known]:
@@ -123,7 +123,7 @@ def _ensure_model(connection: Connection, name: str) -> None:
     try:
         connection.call("create_registered_model", name, description="Speech-emotion models that merflow registered.")
     except TrackingError as error:
-        if not is_refusal(error, "RESOURCE_ALREADY_EXISTS"):  # another process made it in the same instant
+        if not is_refusal(error, "RESOURCE_ALREADY_EXISTS"):  # another process created it at the same moment
             raise
 
 

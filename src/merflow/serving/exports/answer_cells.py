@@ -1,4 +1,4 @@
-"""Columns of an answer in tables, by the task of the model: emotions, or scores."""
+"""Table columns of an answer, by the model's task: emotions or scores."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ class AnswerColumns:
     """Names of the columns of an answer.
 
     Attributes:
-        facts: The answer in a few columns, first ``answer`` itself.
+        facts: The answer in a few columns, the first of which is ``answer``.
         classes: The classes, each with a column ``p_CLASS``; empty for scores.
         numbers: The numbers that the timeline smooths, each with a column ``smoothed_NUMBER``.
     """
@@ -21,7 +21,7 @@ class AnswerColumns:
 
     @property
     def of_clip(self) -> tuple[str, ...]:
-        """All columns of an answer by itself."""
+        """All columns of an answer without the timeline."""
         return (*self.facts, *(f"p_{name}" for name in self.classes))
 
     @property

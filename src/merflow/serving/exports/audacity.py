@@ -21,7 +21,7 @@ def write_labels(path: Path, results: ListeningResults) -> None:
 
 
 def _label(segment: HeardSegment) -> str:
-    """Return the answer, with the emotions that are possible where the model is not sure."""
+    """Return the answer, with the possible emotions if the model is not sure."""
     heard = segment.heard
     if heard is None:
         return REFUSED

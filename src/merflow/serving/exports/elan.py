@@ -1,9 +1,9 @@
 """Segments as an ELAN annotation file (EAF 3.0).
 
 Tiers: ``emotion`` has one annotation per segment, with a controlled vocabulary. ``smoothed``, ``probability``,
-``possible`` and ``words`` belong to its annotations, so that moving one in ELAN moves them all. A model of scores has a
-tier of its task's name in place of ``emotion``, with the score and its interval in words, and ``score``, ``low`` and
-``high`` in place of ``probability`` and ``possible``.
+``possible`` and ``words`` belong to its annotations, so that moving one in ELAN moves them all. A score model has a
+tier named after its task instead of ``emotion``, with the score and its interval in words, and ``score``, ``low`` and
+``high`` instead of ``probability`` and ``possible``.
 """
 
 import re
@@ -46,7 +46,7 @@ def write_elan(path: Path, results: ListeningResults, *, media: Path | None) -> 
     Args:
         path: The file.
         results: The segments.
-        media: The recording that ELAN plays; None if there is none.
+        media: The recording for ELAN to play; None if there is none.
 
     Raises:
         OutputError: The file cannot be written.
@@ -82,7 +82,7 @@ def _child(parent: ElementTree.Element, tag: str, **attributes: str) -> ElementT
 
 
 def _clean(text: str) -> str:
-    """Return the text without characters that XML cannot hold."""
+    """Return the text without characters that XML does not allow."""
     return _FORBIDDEN.sub(" ", text)
 
 
@@ -107,7 +107,7 @@ def _times(document: ElementTree.Element, results: ListeningResults) -> list[tup
 
 
 def _notes(results: ListeningResults) -> dict[str, list[str]]:
-    """Return the texts of the tiers below that of the answers, by name: one per segment, which may be empty."""
+    """Return the texts of the tiers below the answers' tier, by name: one per segment, which may be empty."""
     own: dict[str, Callable[[Any], str]] = {**(_OF_EMOTIONS if results.model.scale is None else _OF_SCORES)}
     segments = results.segments
     return {

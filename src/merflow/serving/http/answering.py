@@ -1,4 +1,4 @@
-"""A request's clips from bytes to answers: decoded in a few threads, predicted in micro-batches."""
+"""From a request's bytes to answers: clips are decoded in a few threads and predicted in micro-batches."""
 
 import asyncio
 import tempfile
@@ -23,15 +23,15 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True)
 class ClipRequest:
-    """A clip as a request names it.
+    """A clip as given in a request.
 
     Attributes:
         clip_id: Its name in the answer.
-        audio: Bytes of a media file with its sound.
-        video: Bytes of a media file with its picture, and with its sound if there is no ``audio``.
+        audio: Bytes of a media file with its audio.
+        video: Bytes of a media file with its video, and with its audio if ``audio`` is missing.
         text: The words.
-        group: The speaker's group, such as the gender, which chooses the threshold of the set.
-        dialogue: Name of the dialogue whose turns are in the order of the request.
+        group: The speaker's group, such as the gender, which selects the threshold of the set.
+        dialogue: Name of the dialogue, whose turns are in the order of the request.
     """
 
     clip_id: str
@@ -43,7 +43,7 @@ class ClipRequest:
 
 
 class Answering:
-    """The way of clips through a server."""
+    """The pipeline from a request's clips to answers."""
 
     def __init__(self, predictor: Predictor, batches: MicroBatches, settings: ServeSettings) -> None:
         self.predictor, self.settings = predictor, settings
@@ -51,10 +51,10 @@ class Answering:
         self._decoders = ThreadPoolExecutor(settings.decoders, thread_name_prefix="merflow-decode")
 
     async def answer(self, asked: Sequence[ClipRequest]) -> Answers:
-        """Return one answer per clip; a clip that cannot be read is refused alone.
+        """Return one answer per clip; if a clip cannot be read, only that one is refused.
 
         Raises:
-            RefusedRequestError: The only clip, or all of them, cannot be read; or the server has no room or time.
+            RefusedRequestError: The only clip, or all of them, cannot be read; or the server is full or too slow.
         """
         with _folder(asked) as folder:
             opened = await self._open(asked, folder)
@@ -94,7 +94,7 @@ class Answering:
             ) from error
 
     async def decoded(self, work: Callable[[], _Result]) -> _Result:
-        """Return what ``work`` returns in a thread for decoding, so that probes are answered meanwhile.
+        """Run ``work`` in a decoding thread and return its result, so that probes are still answered.
 
         Raises:
             RefusedRequestError: ``work`` raises it, or an error of a media file.
@@ -120,7 +120,7 @@ class Answering:
         return list(await asyncio.gather(*map(opened, asked)))
 
     def open(self, one: ClipRequest, *, folder: Path | None, limit_s: float | None = None) -> Clip:
-        """Return a clip with its sound in memory and its video, if the model reads video, in ``folder``.
+        """Return a clip with its audio in memory and, if the model reads video, its video in ``folder``.
 
         A request without video needs no folder.
 
@@ -132,7 +132,7 @@ class Answering:
         looks = "video" in self.predictor.model.modalities
         clip = Clip(one.clip_id, text=one.text)
         if one.video is not None and (looks or one.audio is None):
-            # A folder of its own: several threads open the clips of one request.
+            # A separate folder, because several threads open the clips of one request.
             own = Path(tempfile.mkdtemp(dir=folder)) if looks else None
             clip = open_clip(one.video, clip_id=one.clip_id, text=one.text, limit_s=limit_s, folder=own)
         if one.audio is not None:
@@ -141,7 +141,7 @@ class Answering:
         return clip
 
     def close(self) -> None:
-        """Answer what waits, and end all threads."""
+        """Answer waiting requests, and end all threads."""
         self._decoders.shutdown(wait=True, cancel_futures=True)
         self._batches.close()
 
@@ -160,7 +160,7 @@ def all_answered(answers: Answers) -> list[Predicted]:
 
 @contextmanager
 def _folder(asked: Sequence[ClipRequest]) -> Iterator[Path | None]:
-    """Yield a folder for the videos of a request; None if it has none, for a folder takes time."""
+    """Yield a folder for the videos of a request; None if it has no videos, because creating a folder takes time."""
     if all(one.video is None for one in asked):
         yield None
         return
@@ -169,7 +169,7 @@ def _folder(asked: Sequence[ClipRequest]) -> Iterator[Path | None]:
 
 
 def _with_turns(clips: Sequence[Clip], dialogues: Sequence[str | None], *, reach: int) -> list[Clip]:
-    """Return the clips, each with the turns of its dialogue on either side."""
+    """Return the clips, each with the neighbouring turns of its dialogue."""
     joined = list(clips)
     for name in {name for name in dialogues if name is not None}:
         rows = [row for row, value in enumerate(dialogues) if value == name]

@@ -1,4 +1,4 @@
-"""The application: routes, refusals as JSON, and the guard around them."""
+"""The application: routes, error responses as JSON, and the guard around them."""
 
 import logging
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Dynamic micro-batches: the clips of all requests that wait, for the next worker that is free."""
+"""Dynamic micro-batches: the clips of all waiting requests, for the next free worker."""
 
 import logging
 import threading
@@ -35,10 +35,10 @@ class _Asked:
 
 
 class MicroBatches:
-    """A bounded queue before the model and its copies, and a thread for each of them that empties it.
+    """A bounded queue in front of the model and its copies, with one thread for each of them.
 
-    The copies are asked while the model is busy: a process that answers all of a single client's requests keeps what it
-    needs in the processor's cache, and hands no sound to another one.
+    The copies are used only while the model is busy: a process that answers all of a single client's requests keeps its
+    data in the CPU cache, and need not send audio to another process.
     """
 
     def __init__(
@@ -56,17 +56,17 @@ class MicroBatches:
         Args:
             predictor: The model.
             batching: Size and waiting time of batches.
-            queue: Most clips that may wait.
-            metrics: Told of the queue, batches and answers.
-            observe: Called with the answers of every batch, of one at a time.
-            copies: Copies of the model in processes of their own.
+            queue: Maximum number of waiting clips.
+            metrics: Metrics to update.
+            observe: Called with the answers of each batch, never concurrently.
+            copies: Copies of the model in other processes.
         """
         self._predictor, self._batching, self._limit = predictor, batching, queue
         self._metrics, self._observe = metrics, observe
         self._waiting: deque[_Asked] = deque()
         lock = threading.RLock()
-        self._changed = threading.Condition(lock)  # tells the thread of the model
-        self._overflows = threading.Condition(lock)  # tells those of the copies
+        self._changed = threading.Condition(lock)  # wakes the model's thread
+        self._overflows = threading.Condition(lock)  # wakes the copies' threads
         self._closed = threading.Event()
         self._is_busy = False
         self._telling = threading.Lock()
@@ -98,7 +98,7 @@ class MicroBatches:
         return asked.answers
 
     def close(self) -> None:
-        """Answer what waits, and end the threads."""
+        """Answer waiting requests, and end the threads."""
         with self._changed:
             self._closed.set()
             self._changed.notify_all()
@@ -118,7 +118,7 @@ class MicroBatches:
                 self._answer(running, model)
 
     def _started(self, copy: ModelCopy) -> bool:
-        """Wait until a copy can predict; return False if the queue is closed before."""
+        """Wait until a copy can predict; return False if the queue is closed first."""
         while True:
             try:
                 copy.start()
@@ -133,7 +133,7 @@ class MicroBatches:
         """Wait for clips and return the next batch; nothing once the queue is closed and empty.
 
         Args:
-            own: True for the model, False for a copy, which takes only what the model is too busy for.
+            own: True for the model, False for a copy, which only takes clips that the model is too busy for.
         """
         with self._changed:
             if own:
@@ -155,7 +155,7 @@ class MicroBatches:
             return batch
 
     def _seconds_left(self, *, own: bool) -> float:
-        """Return how long the next batch may still wait for clips; for ever if there are none, or not for a copy."""
+        """Return how long the next batch may still wait for clips; infinity if there are none, or none for a copy."""
         if not self._waiting or not (own or self._is_busy):
             return _FOREVER
         if self._clips_waiting() >= self._batching.clips:
@@ -163,7 +163,7 @@ class MicroBatches:
         return self._waiting[0].since + self._batching.wait_ms / 1000 - monotonic()
 
     def _answer(self, batch: Sequence[_Asked], model: Predictor | ModelCopy) -> None:
-        """Predict a batch; if that fails, each request alone, so that only the one at fault fails."""
+        """Predict a batch; if that fails, predict each request separately, so that only the faulty one fails."""
         started = monotonic()
         own = model is self._predictor
         self._is_busy = self._is_busy or own
@@ -179,9 +179,9 @@ class MicroBatches:
             batch[0].answers.set_exception(error)
             return
         seconds = monotonic() - started
-        self._metrics.count_batch(found, seconds=seconds)  # before a client that has its answer looks
+        self._metrics.count_batch(found, seconds=seconds)  # before the clients get their answers
         if own:
-            self._is_busy = False  # now, for a client's next request may be here before this thread is back
+            self._is_busy = False  # now, because a client's next request may arrive before this thread continues
         start = 0
         for asked in batch:
             asked.answers.set_result(found[start : start + len(asked.clips)])
@@ -189,7 +189,7 @@ class MicroBatches:
         self._tell(found)
 
     def _tell(self, found: Answers) -> None:
-        """Tell the observer of a batch; what it raises is logged, for the answers have gone out."""
+        """Call the observer with a batch's answers; log its errors, because the answers have already been sent."""
         try:
             if self._observe is not None:
                 with self._telling:

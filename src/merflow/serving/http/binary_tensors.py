@@ -1,7 +1,7 @@
 """The binary tensor extension of the Open Inference Protocol.
 
-The header ``Inference-Header-Content-Length`` gives the length of the JSON part; the tensors follow it in the order of
-the inputs, each as long as its parameter ``binary_data_size`` says. Every element of a BYTES tensor is preceded by its
+The header ``Inference-Header-Content-Length`` gives the length of the JSON part; the tensors follow in the order of the
+inputs; the parameter ``binary_data_size`` of each gives its length. Every element of a BYTES tensor is preceded by its
 length, four bytes, little-endian.
 """
 
@@ -18,14 +18,14 @@ _DTYPES = {"FP64": "<f8", "FP32": "<f4", "BOOL": "?"}
 
 
 def split_body(body: bytes, header: str | None) -> tuple[bytes, bytes]:
-    """Return the JSON part and the tensors behind it.
+    """Return the JSON part and the tensors that follow it.
 
     Args:
         body: The body of the request.
-        header: Value of :data:`HEADER`; None if the request has none, and is JSON as a whole.
+        header: Value of :data:`HEADER`; None if the request has none and is all JSON.
 
     Raises:
-        RefusedRequestError: The header is no length of a part of the body.
+        RefusedRequestError: The header is not a valid length within the body.
     """
     if header is None:
         return body, b""
@@ -43,10 +43,10 @@ def read_elements(content: bytes, *, name: str, count: int) -> list[bytes]:
     Args:
         content: The tensor's bytes.
         name: Its name, for error messages.
-        count: Number of its elements, by its shape.
+        count: Number of its elements, according to its shape.
 
     Raises:
-        RefusedRequestError: The lengths do not add up to the content, or there are more or fewer elements.
+        RefusedRequestError: The lengths do not add up to that of the content, or the number of elements is wrong.
     """
     elements, at = [], 0
     while at < len(content):

@@ -1,4 +1,4 @@
-"""The body of a request, read into memory within a size and a time; its bytes go to no file."""
+"""The body of a request, read into memory with a size and a time limit; it is never written to a file."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ _DISCARDED_S = 5.0
 
 
 class _InMemory(MultiPartParser):
-    """A parser that keeps files in memory, whatever their size; the body has passed the limit by then."""
+    """A parser that keeps files of any size in memory; the body's size has been checked before."""
 
     spool_max_size = 2**40
 
@@ -25,7 +25,7 @@ async def read_body(request: Request, limits: Limits) -> bytes:
     """Return the body.
 
     Raises:
-        RefusedRequestError: It is too large, compressed, late or cut short.
+        RefusedRequestError: It is too large, compressed, too slow or incomplete.
     """
     encoding = request.headers.get("content-encoding", "identity").lower()
     if encoding != "identity":
@@ -54,7 +54,7 @@ async def read_body(request: Request, limits: Limits) -> bytes:
 
 
 async def _discard(request: Request, limits: Limits) -> None:
-    """Read a little of what is too large, for many clients look for the answer only after they have sent everything."""
+    """Read part of a body that is too large, because many clients read the response only after sending everything."""
     if "expect" in request.headers:
         return
     left = 4 * max(limits.upload_bytes, MIB)
@@ -72,7 +72,7 @@ async def read_form(request: Request, limits: Limits) -> FormData:
     """Return the fields and files of a multipart body.
 
     Raises:
-        RefusedRequestError: As :func:`read_body`, or the body is no multipart form.
+        RefusedRequestError: As :func:`read_body`, or the body is not a multipart form.
     """
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     if kind.lower() != b"multipart/form-data" or not options.get(b"boundary"):
@@ -86,7 +86,7 @@ async def read_form(request: Request, limits: Limits) -> FormData:
         return await _InMemory(
             request.headers,
             parts(),  # type: ignore[arg-type] # starlette asks for a generator and only iterates
-            max_files=limits.clips + 1,  # one more, which is then refused with a clear message
+            max_files=limits.clips + 1,  # one more than allowed, which is then refused with a clear message
             max_fields=_FIELDS,
             max_part_size=max(limits.upload_bytes, MIB),
         ).parse()
@@ -121,7 +121,7 @@ def checked_text(value: str, *, name: str, limit: int) -> str | None:
     """Return the text; None if it is blank.
 
     Raises:
-        RefusedRequestError: It is too long, or holds a character that is no character.
+        RefusedRequestError: It is too long, or contains an invalid character.
     """
     if len(value) > limit:
         raise RefusedRequestError("too-large", f"{name!r} has {len(value)} characters; {limit} are allowed")

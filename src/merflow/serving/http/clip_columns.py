@@ -1,7 +1,6 @@
-"""Clips as columns, the form in which V1 and V2 requests name them: sound, video, words, gender, dialogue.
+"""Clips as columns, as in V1 and V2 requests: audio, video, words, gender, dialogue.
 
-Sound and video are the bytes of a file, whatever the client calls them. Text in their place is base64, or a data URI;
-it is never taken for a path.
+Audio and video are the bytes of a file. If they are text, it is base64 or a data URI; it is never taken for a path.
 """
 
 import base64
@@ -20,7 +19,7 @@ def media_bytes(value: str | bytes, *, where: str) -> bytes | None:
 
     Args:
         value: The bytes, base64, or a data URI.
-        where: The value's place in the request, for error messages.
+        where: Location of the value in the request, for error messages.
 
     Raises:
         RefusedRequestError: The text is neither base64 nor a data URI.
@@ -44,7 +43,7 @@ def word(value: str | bytes, *, where: str) -> str:
     """Return text.
 
     Raises:
-        RefusedRequestError: The bytes are no UTF-8.
+        RefusedRequestError: The bytes are not UTF-8.
     """
     if isinstance(value, str):
         return value

@@ -1,4 +1,4 @@
-"""Parts of the OpenAPI description that the routes share: refusals, and bodies that merflow reads itself."""
+"""Parts of the OpenAPI description that routes share: error responses, and bodies that merflow parses itself."""
 
 from typing import Any
 
@@ -20,12 +20,12 @@ _MEANINGS = {
 
 
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return the descriptions of the refusals with these statuses."""
+    """Return the descriptions of the error responses with these statuses."""
     return {status: {"model": Refusal, "description": _MEANINGS[status]} for status in statuses}
 
 
 def body_of(record: type[BaseModel], *, binary: str | None = None) -> dict[str, Any]:
-    """Return the description of a JSON body, and of a binary one beside it."""
+    """Return the description of a JSON body, and optionally of a binary alternative."""
     content: dict[str, Any] = {"application/json": {"schema": inline_schema(record)}}
     if binary is not None:
         content[binary] = {"schema": {"type": "string", "format": "binary"}}

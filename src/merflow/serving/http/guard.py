@@ -1,6 +1,6 @@
-"""The first thing a request meets: API key, room for it, security headers, metrics and log.
+"""The outermost middleware: API key, request limit, security headers, metrics and log.
 
-It is plain ASGI, so that bodies pass through it unread.
+It is plain ASGI, so that it passes bodies on without reading them.
 """
 
 import hmac
@@ -17,7 +17,7 @@ from merflow.serving.http.state import ServerState
 
 _LOG = logging.getLogger("merflow.serve")
 
-# Without a key: probes, the page's files and the description, none of which hold anything of the model or its users.
+# Allowed without a key: probes, the page's files and the API description, which reveal nothing about model or users.
 _OPEN = ("/", "/docs", "/openapi.json", "/favicon.ico")
 _OPEN_FOLDERS = ("/v2/health/", "/page/")
 _LONGEST_KEY = 1024
@@ -77,7 +77,7 @@ class Guard:
             _LOG.info("%s %s %d %.0f ms", scope["method"], route, status, 1000 * seconds)
 
     def _refusal(self, scope: Scope, *, predicts: bool) -> RefusedRequestError | None:
-        """Return why a request is refused unread; None if it is not."""
+        """Return the reason to refuse a request before reading it; None if there is none."""
         if not self._is_allowed(scope):
             return RefusedRequestError(
                 "unauthorized", "an API key is needed: send it as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'"
@@ -94,7 +94,7 @@ class Guard:
         return None
 
     def _is_allowed(self, scope: Scope) -> bool:
-        """Return True if the request needs no key or carries it; the comparison takes as long for any wrong key."""
+        """Return True if the request needs no key or has the right one; keys are compared in constant time."""
         if self._settings.api_key is None or scope["path"] in _OPEN or scope["path"].startswith(_OPEN_FOLDERS):
             return True
         headers = dict(scope["headers"])

@@ -1,4 +1,4 @@
-"""JSON in requests, checked against its record."""
+"""JSON in requests, validated against its record."""
 
 from typing import TypeVar
 
@@ -12,10 +12,10 @@ _SHOWN = 3
 
 
 def check_content_type(request: Request, *, allowed: tuple[str, ...]) -> None:
-    """Check what the request says that it holds.
+    """Check the content type of a request.
 
     Raises:
-        RefusedRequestError: It is another type, or none.
+        RefusedRequestError: It is not an allowed type, or missing.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in allowed:
@@ -25,10 +25,10 @@ def check_content_type(request: Request, *, allowed: tuple[str, ...]) -> None:
 
 
 def read_record(kind: type[_Body], content: bytes) -> _Body:
-    """Return the record that the JSON holds.
+    """Return the record in a JSON text.
 
     Raises:
-        RefusedRequestError: It is no JSON, or not this record.
+        RefusedRequestError: It is not JSON, or does not match the record.
     """
     try:
         return kind.model_validate_json(content)

@@ -1,4 +1,4 @@
-"""Answered requests in a folder, for whoever asked for it with ``--keep``; otherwise nothing of a request is stored."""
+"""Answered requests, kept in a folder with ``--keep``; without it, nothing in a request is stored."""
 
 import uuid
 from collections.abc import Sequence
@@ -12,9 +12,9 @@ from merflow.storage.local import replacing, write_json
 
 
 def keep(folder: Path, asked: Sequence[ClipRequest], answers: Answers, records: AnswerRecords) -> Path:
-    """Write one folder per request: the media as they came, and ``answers.json``; return it.
+    """Write a folder with a request's unchanged media and ``answers.json``; return its path.
 
-    No name of the request becomes part of a path.
+    No name from the request becomes part of a path.
 
     Raises:
         OutputError: The folder cannot be written.

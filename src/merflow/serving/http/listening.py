@@ -1,4 +1,4 @@
-"""A recording as a whole and in its stretches of speech."""
+"""Answers for a whole recording and for its stretches of speech."""
 
 from pathlib import Path
 
@@ -12,14 +12,14 @@ from merflow.serving.http.refusals import RefusedRequestError
 from merflow.serving.http.service import Service
 from merflow.serving.http.speech_parts import envelope, speech_parts
 
-_FEWEST = 2  # stretches; a single one is the clip itself
+_FEWEST = 2  # stretches; a single one would be the clip itself
 
 
 async def listen(service: Service, asked: ClipRequest, *, folder: Path) -> Record:
-    """Return the answers to a recording and to its stretches of speech.
+    """Return the answers for a recording and for its stretches of speech.
 
-    The words of the request are those of the whole; stretches are predicted from their sound. A recording longer than
-    the longest clip has no answer as a whole.
+    The words in the request belong to the whole recording; stretches are predicted from their audio. A recording that
+    exceeds the clip limit has no answer as a whole.
 
     Args:
         service: The server.
@@ -27,7 +27,7 @@ async def listen(service: Service, asked: ClipRequest, *, folder: Path) -> Recor
         folder: An empty folder for its video.
 
     Raises:
-        RefusedRequestError: It cannot be read, has no sound, is too long, or the server has no room or time.
+        RefusedRequestError: It cannot be read, has no audio, is too long, or the server is full or too slow.
     """
     limits, answering = service.settings.limits, service.answering
     clip = await answering.decoded(lambda: answering.open(asked, folder=folder, limit_s=limits.recording_s))
@@ -51,9 +51,9 @@ async def listen(service: Service, asked: ClipRequest, *, folder: Path) -> Recor
 
 
 async def _segments(service: Service, samples: np.ndarray, *, group: str | None) -> list[Record]:
-    """Return the answers to the stretches of speech; none for a recording that is one stretch.
+    """Return the answers for the stretches of speech; none if there is only one stretch.
 
-    A model of dialogue context reads the stretches around each, as ``merflow listen`` has it.
+    A model with dialogue context reads the neighbouring stretches, as in ``merflow listen``.
     """
     answering, size = service.answering, service.settings.batching.clips
     parts = await answering.decoded(lambda: speech_parts(samples))

@@ -1,6 +1,6 @@
 """Prometheus metrics of a server.
 
-Other gauges, such as those of drift, are registered on :attr:`Metrics.registry`, and ``/metrics`` shows them too.
+Other gauges, such as those for drift, are registered on :attr:`Metrics.registry`, and ``/metrics`` shows them, too.
 """
 
 from collections.abc import Callable, Sequence
@@ -60,7 +60,7 @@ class Metrics:
         )
 
     def count_batch(self, answers: Sequence[ClipAnswer], *, seconds: float) -> None:
-        """Count what the model answered to one batch in this time."""
+        """Count the answers to a batch, and the time that it took."""
         self.model_seconds.observe(seconds)
         self.batch_clips.observe(len(answers))
         for answer in answers:

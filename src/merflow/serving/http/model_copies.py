@@ -1,7 +1,8 @@
-"""Copies of the model in processes of their own, which predict at the same time.
+"""Copies of the model in other processes, which predict in parallel.
 
-Threads share Python's lock, which features of many small steps hold most of the time. A process opens the model anew,
-for not every network can be pickled. It does not start if it finds another model, such as the champion of a later day.
+Threads share Python's global interpreter lock, and extracting features in many small steps holds it most of the time.
+Each process loads the model itself, because not every network can be pickled. It does not start if it finds another
+model, such as a newer champion.
 """
 
 import multiprocessing
@@ -22,17 +23,17 @@ from merflow.inference.media_clips import Clip
 from merflow.serving.answers import ClipAnswer
 from merflow.serving.predictor import Predictor, ServedModel
 
-_MOST = 4  # workers that a server has unasked; one process speaks HTTP for all of them
+_MOST = 4  # workers that a server has by default; one process speaks HTTP for all of them
 
 
 class ModelCopy:
-    """A process that predicts, and its successor if it ends. One thread at a time may use it."""
+    """A process that predicts, and its replacement if it ends. Only one thread at a time may use it."""
 
     def __init__(self, opener: Callable[[], Predictor], model: ServedModel) -> None:
-        """Start the process, and return before it can predict.
+        """Start the process, and return before it is ready.
 
         Args:
-            opener: Opens the model; it can be pickled.
+            opener: Opens the model; must be picklable.
             model: The model that it must find.
         """
         self._opener, self._model = opener, model
@@ -40,10 +41,10 @@ class ModelCopy:
         self._start_process()
 
     def start(self) -> None:
-        """Wait until the process can predict; start another one if it has ended.
+        """Wait until the process is ready; start a new one if it has ended.
 
         Raises:
-            RuntimeError: It ends before it can, or does not find the model.
+            RuntimeError: It ends before it is ready, or does not find the model.
         """
         if self._is_ready:
             return
@@ -80,7 +81,7 @@ class ModelCopy:
         return answers
 
     def close(self) -> None:
-        """End the process, which leaves nothing behind."""
+        """End the process; it leaves nothing behind."""
         self._is_closed = True
         self._process.kill()
         self._process.join()
@@ -88,7 +89,7 @@ class ModelCopy:
     def _start_process(self) -> None:
         if self._is_closed:
             raise RuntimeError("the copy of the model is closed")
-        context = multiprocessing.get_context("spawn")  # a fork would freeze the locks of this process's threads
+        context = multiprocessing.get_context("spawn")  # a fork would inherit locks held by this process's threads
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs,), name="merflow model", daemon=True)
         with interrupts_ignored():
@@ -98,7 +99,7 @@ class ModelCopy:
     def _ended(self) -> RuntimeError:
         self._is_ready = False
         self._pipe.close()
-        self._process.kill()  # had it only closed its pipe
+        self._process.kill()  # in case it has only closed its pipe
         self._process.join()
         return RuntimeError(f"a process of the model ended with exit code {self._process.exitcode}")
 
@@ -111,10 +112,10 @@ def model_copies(opener: Callable[[], Predictor], model: ServedModel, *, count: 
 
 
 def usual_workers(*, on_gpu: bool) -> int:
-    """Return how many workers a server has unasked, once its model is loaded.
+    """Return the default number of workers of a server, once its model is loaded.
 
-    There is one per core, at most four, and only as many as fit into memory if each takes what this process took at
-    most. A model on a GPU has one.
+    It is one per core, at most four, and only as many as fit into memory if each takes as much as the peak of this
+    process. A model on a GPU has one.
     """
     if on_gpu:
         return 1
@@ -126,9 +127,9 @@ def usual_workers(*, on_gpu: bool) -> int:
 
 
 def _serve(pipe: Connection) -> None:
-    """Open the model, receive clips and send answers, until the server ends."""
+    """Open the model, then receive clips and send answers until the server ends."""
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # the server answers what it has accepted, and then ends this process
+        signal.signal(number, signal.SIG_IGN)  # the server answers accepted requests, and then ends this process
     when_parent_ends(lambda: os._exit(1))
     opener, model = pickle.loads(pipe.recv_bytes())
     try:

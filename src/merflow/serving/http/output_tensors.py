@@ -1,4 +1,4 @@
-"""Outputs of the Open Inference Protocol, by the task of the model: emotions, or scores."""
+"""Outputs of the Open Inference Protocol, by the model's task: emotions or scores."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from merflow.serving.predictor import ServedModel
 
 @dataclass(frozen=True)
 class OutputTensor:
-    """An output that a client may ask for.
+    """An output that a client may request.
 
     Attributes:
         datatype: Type of its elements.
@@ -24,7 +24,7 @@ class OutputTensor:
     labels: tuple[str, ...] = ()
 
     def shape(self, clips: int) -> list[int]:
-        """Return the shape of this number of clips, -1 for any."""
+        """Return the shape for this number of clips; -1 for any number."""
         return [clips, len(self.labels)] if self.labels else [clips]
 
     @property
@@ -38,7 +38,7 @@ class OutputTensor:
 
 
 def outputs_of(model: ServedModel) -> dict[str, OutputTensor]:
-    """Return the outputs of a model by name, in the order in which they are sent unasked."""
+    """Return the outputs of a model by name, in their default order."""
     own = _emotion(model.classes) if model.scale is None else _score(calibrated=model.calibrated)
     return own | {
         "sure": OutputTensor("BOOL", lambda row: [row.sure]),

@@ -1,4 +1,4 @@
-"""The page at ``/``, the description at ``/docs``, and metrics: files of this package alone, nothing from elsewhere."""
+"""The page at ``/``, the API description at ``/docs``, and metrics; all files come from this package."""
 
 from importlib.resources import files
 from typing import Any
@@ -65,7 +65,7 @@ def add_pages(app: FastAPI, service: Service) -> None:
 
 
 def card_html(card: str) -> str:
-    """Return a model card as HTML; HTML inside of its Markdown is shown as text."""
+    """Return a model card as HTML; HTML inside its Markdown is shown as text."""
     return str(MarkdownIt("commonmark", {"html": False}).enable("table").render(card))
 
 

@@ -1,4 +1,4 @@
-"""KServe's V1 protocol: a list of clips in JSON, a list of answers back."""
+"""KServe's V1 protocol: a list of clips in, a list of answers out, as JSON."""
 
 from merflow.serving.http.answer_records import AnswerRecords
 from merflow.serving.http.answering import ClipRequest, all_answered
@@ -53,7 +53,7 @@ def answer_of(answers: Answers, records: AnswerRecords) -> Record:
     """Return the answer in the records of the model's task.
 
     Raises:
-        RefusedRequestError: A clip could not be read: the protocol has no place for a refused one among others.
+        RefusedRequestError: A clip could not be read; the protocol cannot report one refused clip among others.
     """
     answer: Record = records.v1(predictions=[records.answer.of(each) for each in all_answered(answers)])
     return answer

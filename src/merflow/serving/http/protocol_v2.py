@@ -1,7 +1,7 @@
 """The Open Inference Protocol (KServe V2): tensors in, tensors out.
 
 Inputs are BYTES columns (:mod:`merflow.serving.http.clip_columns`) of shape [N] or [N, 1], one element per clip; an
-empty element stands for none. Outputs have one row per clip.
+empty element means that the input is missing. Outputs have one row per clip.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -30,7 +30,7 @@ _BINARY_SIZE = "binary_data_size"
 
 
 def metadata_of(model: ServedModel, *, name: str) -> ModelMetadata:
-    """Return what the protocol tells of a model."""
+    """Return the protocol's metadata for a model."""
     reads = [column for column in COLUMNS if column in ("gender", "dialogue") or column in model.modalities]
     return ModelMetadata(
         name=name,
@@ -49,9 +49,9 @@ def clips_of(request: V2Request, tensors: bytes, *, model: ServedModel, limits: 
 
     Args:
         request: The JSON part.
-        tensors: The bytes behind it.
+        tensors: The bytes that follow it.
         model: The model, whose outputs it may ask for.
-        limits: What a request may hold.
+        limits: Limits of a request.
 
     Raises:
         RefusedRequestError: A tensor is unknown, named twice, or its type, shape or data are wrong; or a clip is empty.
@@ -83,7 +83,7 @@ def _check_outputs(request: V2Request, *, known: Collection[str]) -> None:
 
 
 def _checked_count(tensor: V2Input, *, known: Mapping[str, object], clips: int) -> int:
-    """Return the number of elements that the shape says."""
+    """Return the number of elements according to the shape."""
     name = tensor.name
     if name not in COLUMNS:
         raise RefusedRequestError("malformed", f"no input is named {name!r:.60}; the inputs are {', '.join(COLUMNS)}")
@@ -139,10 +139,10 @@ def _clip(row: int, values: Mapping[str, str | bytes], *, limits: Limits) -> Cli
 
 
 def answer_of(answers: Answers, request: V2Request, *, model: ServedModel, name: str) -> tuple[V2Answer, bytes]:
-    """Return the JSON part of the answer and the tensors behind it.
+    """Return the JSON part of the answer and the tensors that follow it.
 
     Raises:
-        RefusedRequestError: A clip could not be read: the protocol has no place for a refused one among others.
+        RefusedRequestError: A clip could not be read; the protocol cannot report one refused clip among others.
     """
     rows = all_answered(answers)
     known = outputs_of(model)

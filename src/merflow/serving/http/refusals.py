@@ -39,7 +39,7 @@ _RETRY_AFTER_S = {"queue-full": 1, "draining": 5, "timeout": 5}
 
 
 class RefusedRequestError(MerflowError):
-    """A request that is not answered as asked."""
+    """A request that the server refuses to answer."""
 
     def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)

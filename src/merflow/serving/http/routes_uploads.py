@@ -1,4 +1,4 @@
-"""Routes for files as a form sends them, and for facts about the model."""
+"""Routes for form uploads, and for facts about the model."""
 
 import tempfile
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The server process: uvicorn, a clean end on SIGTERM, and no patience for clients that never finish their head."""
+"""The server process: uvicorn with a clean shutdown on SIGTERM and a time limit for request headers."""
 
 import asyncio
 import signal
@@ -23,7 +23,7 @@ _BACKLOG = 512
 
 
 class _Impatient(H11Protocol):
-    """Closes a connection whose request has no complete head :data:`HEAD_S` after its first byte."""
+    """Closes a connection whose request headers are not complete :data:`HEAD_S` after the first byte."""
 
     _head_timer: asyncio.TimerHandle | None = None
 
@@ -54,7 +54,7 @@ class _Impatient(H11Protocol):
 
 
 class Server(uvicorn.Server):
-    """A server that drains: on SIGTERM or Ctrl-C it refuses new requests, answers the accepted ones, and ends."""
+    """A server that drains: on SIGTERM or Ctrl-C, it refuses new requests, answers the accepted ones, and exits."""
 
     def __init__(
         self, app: FastAPI, state: ServerState, *, drain_s: float = 0.0, ready: Callable[[], None] = lambda: None
@@ -63,8 +63,8 @@ class Server(uvicorn.Server):
 
         Args:
             app: The application.
-            state: Told when the server drains.
-            drain_s: Seconds in which it still listens after the signal, with readiness 503, so that load balancers
+            state: Updated when the server drains.
+            drain_s: Seconds for which it still listens after the signal, with readiness 503, so that load balancers
                 notice before connections are refused.
             ready: Called once it listens.
         """
@@ -83,7 +83,7 @@ class Server(uvicorn.Server):
         self._ends_at: float | None = None
 
     def drain(self) -> None:
-        """Refuse new requests from now on; end once the accepted ones are answered."""
+        """Refuse new requests from now on, and exit once the accepted ones are answered."""
         self._ends_at = monotonic() + self._drain_s
         self._state.draining = True
 
@@ -107,7 +107,7 @@ class Server(uvicorn.Server):
                 signal.signal(number, handler)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, and tell of it."""
+        """Listen, and report that the server is ready."""
         await super().startup(sockets)
         if self.started:
             self._ready()
@@ -119,14 +119,14 @@ class Server(uvicorn.Server):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens.
+    """Return a listening socket.
 
     Args:
         host: Address or name of this machine.
         port: Port; 0 for any that is free.
 
     Raises:
-        ServingError: The address is not of this machine, or the port is taken.
+        ServingError: The address does not belong to this machine, or the port is in use.
     """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]

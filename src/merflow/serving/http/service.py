@@ -1,4 +1,4 @@
-"""Everything that the routes of one server share."""
+"""The objects that the routes of one server share."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ class Service:
         settings: Settings of the server.
         metrics: Its metrics.
         state: Its state.
-        answering: The way of clips to answers.
+        answering: The pipeline from clips to answers.
     """
 
     predictor: Predictor
@@ -51,8 +51,8 @@ class Service:
             predictor: The model.
             settings: Settings of the server.
             name: Name in URLs; empty for the model's own.
-            observe: Called with the answers of every batch, of one at a time.
-            copies: Copies of the model in processes of their own.
+            observe: Called with the answers of each batch, never concurrently.
+            copies: Copies of the model in other processes.
         """
         metrics = Metrics(predictor.model)
         batches = MicroBatches(
@@ -76,7 +76,7 @@ class Service:
         return records_of(self.model)
 
     def check_name(self, name: str, version: str | None = None) -> None:
-        """Check the model that a URL names.
+        """Check that a URL names this model.
 
         Raises:
             RefusedRequestError: It is another model, or another version of it.
@@ -89,10 +89,10 @@ class Service:
             )
 
     async def answer(self, asked: list[ClipRequest]) -> Answers:
-        """Answer clips, and keep both if the server was asked to.
+        """Answer clips, and keep clips and answers if the server is set to.
 
         Raises:
-            RefusedRequestError: No clip can be read, or the server has no room or time.
+            RefusedRequestError: No clip can be read, or the server is full or too slow.
         """
         answers = await self.answering.answer(asked)
         if self.settings.keep is not None:

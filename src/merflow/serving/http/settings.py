@@ -1,4 +1,4 @@
-"""Settings of the HTTP server: what it accepts, and how it gathers requests into batches."""
+"""Settings of the HTTP server: its limits, and how it batches requests."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +13,13 @@ class Limits:
     Attributes:
         upload_mib: Largest body of a request, in MiB.
         clip_s: Longest clip, in seconds of decoded sound.
-        recording_s: Longest recording that ``/listen`` cuts into segments, in seconds.
-        clips: Most clips per request.
+        recording_s: Longest recording that ``/listen`` accepts, in seconds.
+        clips: Maximum number of clips per request.
         text_chars: Longest transcript, in characters.
-        concurrency: Most requests that are read, decoded or answered at the same time.
-        queue: Most clips that wait for the model.
-        body_s: Longest time in which a client may send its request, in seconds.
-        answer_s: Longest time that a request waits for the model, in seconds.
+        concurrency: Maximum number of requests that are read, decoded or answered at the same time.
+        queue: Maximum number of clips waiting for the model.
+        body_s: Longest time that a client may take to send its request, in seconds.
+        answer_s: Longest time that a request may wait for the model, in seconds.
     """
 
     upload_mib: float = 32
@@ -40,11 +40,11 @@ class Limits:
 
 @dataclass(frozen=True)
 class Batching:
-    """Micro-batches: clips of several requests that the model predicts together.
+    """Micro-batches: clips from several requests that the model predicts together.
 
     Attributes:
-        clips: Most clips per batch.
-        wait_ms: Longest time that the first clip of a batch waits for others, in milliseconds.
+        clips: Maximum number of clips per batch.
+        wait_ms: Longest time that the first clip of a batch may wait for others, in milliseconds.
     """
 
     clips: int = 16
@@ -56,11 +56,11 @@ class ServeSettings:
     """Settings of the server.
 
     Attributes:
-        limits: What it accepts.
+        limits: Limits of requests.
         batching: Micro-batches.
-        api_key: Key that requests must carry; None to answer everybody.
-        keep: Folder where answered requests are kept; None to keep nothing.
-        decoders: Threads that decode sound.
+        api_key: Key that requests must have; None to answer everybody.
+        keep: Folder for answered requests; None to keep nothing.
+        decoders: Number of decoding threads.
     """
 
     limits: Limits = Limits()

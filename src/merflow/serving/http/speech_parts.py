@@ -1,4 +1,4 @@
-"""The stretches of speech in a recording that was received whole, and the shape of its sound.
+"""The stretches of speech in a complete recording, and the envelope of its audio.
 
 Shapes: n samples.
 """
@@ -39,7 +39,7 @@ def envelope(samples: np.ndarray, *, parts: int = _PARTS) -> list[float]:
 
     Args:
         samples: ``(n,)``.
-        parts: Number of parts at most.
+        parts: Maximum number of parts.
     """
     if not len(samples):
         return []

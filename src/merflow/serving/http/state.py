@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 @dataclass
 class ServerState:
-    """Requests in progress, and the end of the server.
+    """Requests in progress, and the shutdown of the server.
 
     Attributes:
-        draining: True once the server accepts no more requests to predict.
-        open_requests: Requests to predict that are read, decoded or answered.
+        draining: True once the server accepts no more prediction requests.
+        open_requests: Number of prediction requests being read, decoded or answered.
     """
 
     draining: bool = False

@@ -1,4 +1,4 @@
-"""The traffic of a server, for monitoring: a line per answered clip, and gauges that compare the latest ones."""
+"""The traffic of a server, for monitoring: one line per answered clip, and gauges over the latest ones."""
 
 import threading
 from collections import deque
@@ -18,7 +18,7 @@ from merflow.serving.answers import ClipAnswer, ClipScore, RefusedClip
 from merflow.serving.predictor import ServedModel
 
 LATEST = 1000
-_EVERY = 50  # new clips before the gauges are computed again
+_EVERY = 50  # number of new clips before the gauges are computed again
 
 
 class RecentDrift(Collector):
@@ -31,17 +31,17 @@ class RecentDrift(Collector):
         self._latest: deque[TrafficRecord] = deque(maxlen=LATEST)
         self._seen, self._shown = 0, -_EVERY
         self._metrics: list[Metric] = []
-        self._lock = threading.Lock()  # threads of the model add clips, and that of the routes collects
+        self._lock = threading.Lock()  # model threads add clips, and the routes' thread collects
 
     def add(self, records: Sequence[TrafficRecord]) -> None:
-        """Take answered clips."""
+        """Add answered clips."""
         answered = [record for record in records if record.refused is None]
         with self._lock:
             self._latest.extend(answered)
             self._seen += len(answered)
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the gauges; none before :data:`merflow.monitoring.comparison.MIN_CLIPS` clips."""
+        """Yield the gauges; none before there are :data:`merflow.monitoring.comparison.MIN_CLIPS` clips."""
         if self._seen >= MIN_CLIPS and self._seen - self._shown >= _EVERY:
             with self._lock:
                 self._shown, latest = self._seen, tuple(self._latest)
@@ -58,7 +58,7 @@ class Traffic:
     """The observer of a server's answers.
 
     Attributes:
-        recent: Gauges of the latest clips; None without a reference.
+        recent: Gauges over the latest clips; None without a reference.
     """
 
     def __init__(self, log: TrafficLog, model: ServedModel, recent: RecentDrift | None) -> None:
@@ -79,7 +79,7 @@ class Traffic:
 
 
 def traffic_record(answer: ClipAnswer, model: ServedModel, *, time: str) -> TrafficRecord:
-    """Return the numbers of an answer."""
+    """Return the numbers of an answer for the log."""
     about: dict[str, Any] = {
         "time": time,
         "model": model.name,

@@ -1,4 +1,4 @@
-"""Files sent as a form sends them: ``/predict`` and ``/listen``."""
+"""Form uploads: ``/predict`` and ``/listen``."""
 
 from starlette.datastructures import FormData, UploadFile
 
@@ -12,12 +12,12 @@ _NAME_CHARS = 120
 
 
 async def clips_of(form: FormData, model: ServedModel, *, limits: Limits) -> list[ClipRequest]:
-    """Return the clips of a form: its ``file`` fields, or its ``text`` alone.
+    """Return the clips of a form: its ``file`` fields, or only its ``text``.
 
-    Names of files are only repeated in the answer. ``text`` and ``gender`` are of every file.
+    File names are only repeated in the answer. ``text`` and ``gender`` apply to every file.
 
     Raises:
-        RefusedRequestError: The form has neither files nor text, too many files, or a field that is wrong.
+        RefusedRequestError: The form has neither files nor text, too many files, or an invalid field.
     """
     text = text_field(form, "text", limit=limits.text_chars)
     gender = text_field(form, "gender", limit=limits.text_chars)
@@ -47,6 +47,6 @@ async def clips_of(form: FormData, model: ServedModel, *, limits: Limits) -> lis
 
 
 def shown_name(name: str | None) -> str:
-    """Return the last part of a file's name in printable characters, for the answer alone."""
+    """Return the last part of a file's name in printable characters, only for the answer."""
     last = (name or "").replace("\\", "/").rpartition("/")[2]
     return "".join(character for character in last if character.isprintable())[:_NAME_CHARS]

@@ -1,4 +1,4 @@
-"""Segments as the page's script draws them: numbers and short words."""
+"""Segments in the form that the page's script draws: numbers and short texts."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ _UNSURE, _REFUSED = -1, -2
 def drawn(segment: HeardSegment, model: ListeningModel) -> dict[str, Any]:
     """Return a segment for the script.
 
-    ``answer`` is the number of its class or of its side of the scale, -1 if the model is not sure, -2 without a
+    ``answer`` is the index of its class or of its side of the scale, -1 if the model is not sure, -2 without a
     prediction.
     """
     heard = segment.heard
@@ -26,7 +26,7 @@ def drawn(segment: HeardSegment, model: ListeningModel) -> dict[str, Any]:
 
 
 def _emotion(heard: HeardEmotion, segment: HeardSegment, model: ListeningModel) -> dict[str, Any]:
-    """Return probabilities per thousand in the order of the classes, and the numbers of the possible ones."""
+    """Return probabilities per thousand in the order of the classes, and the indices of the possible classes."""
     facts: dict[str, Any] = {
         "own": [round(1000 * heard.probabilities[name]) for name in model.classes],
         "possible": [model.classes.index(name) for name in heard.possible],

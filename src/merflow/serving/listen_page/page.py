@@ -1,4 +1,4 @@
-"""One HTML page per recording: waveform, timeline and playback, which work offline and from a folder."""
+"""One HTML page per recording: waveform, timeline and playback. It works offline and from a folder."""
 
 import base64
 import json
@@ -35,13 +35,13 @@ def write_page(
     files_beside: dict[str, str],
     command: str,
 ) -> None:
-    """Write the page. Its size grows with the number of segments and with the embedded sound, nothing else.
+    """Write the page. Its size depends only on the number of segments and on the embedded audio.
 
     Args:
         path: File to write.
         results: Results of listening.
         waveform: Outline of the recording.
-        embedded: MP3 file to put into the page; None to put none.
+        embedded: MP3 file to embed in the page; None to embed none.
         beside: Name of an MP3 file in the page's folder to play instead; None for a page without playback.
         files_beside: Name and description of the other files in the page's folder.
         command: Command that repeats the run.
@@ -91,7 +91,7 @@ def precise_time(seconds: float) -> str:
 
 
 def _data(results: ListeningResults, waveform: Waveform) -> dict[str, Any]:
-    """Return what the page's script draws."""
+    """Return the data for the page's script."""
     model = results.model
     outline: np.ndarray = waveform.outline()
     data = {
@@ -109,7 +109,7 @@ def _data(results: ListeningResults, waveform: Waveform) -> dict[str, Any]:
 
 
 def _script_json(value: dict[str, Any]) -> str:
-    """Return JSON that cannot end the script element it stands in."""
+    """Return JSON that cannot close the script element that contains it."""
     return re.sub(
         "[<>&\u2028\u2029]",
         lambda found: f"\\u{ord(found[0]):04x}",

@@ -1,7 +1,7 @@
-"""Colours of emotions, those that people expect where an emotion is known, and of the sides of a scale.
+"""Colours of emotions and of the sides of a scale; well-known emotions have the colours that people expect.
 
-The colours are those of Okabe and Ito and some between, which stay apart for the colour-blind. The page never relies on
-colour alone.
+The colours are those of Okabe and Ito and some in between, which colour-blind people can tell apart. The page never
+relies on colour alone.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ COLOURS = ("blue", "yellow", "green", "red", "purple", "sky", "pink", "olive", "
 
 
 def colours(classes: Sequence[str]) -> dict[str, str]:
-    """Return the colour of each class, as the page's style names it; beyond ten classes colours repeat."""
+    """Return the colour of each class, as named in the page's style sheet; beyond ten classes, colours repeat."""
     chosen = {name: _KNOWN[name.lower()] for name in classes if name.lower() in _KNOWN}
     free = [colour for colour in COLOURS if colour not in chosen.values()] or list(COLOURS)
     others = [name for name in classes if name not in chosen]
@@ -33,10 +33,10 @@ def colours(classes: Sequence[str]) -> dict[str, str]:
 
 
 def label_colours(model: ListeningModel) -> dict[str, str]:
-    """Return the colour of each thing that a model's answer may say: a class, or a side of the scale."""
+    """Return the colour of each possible answer of a model: a class, or a side of the scale."""
     return colours(model.classes) if model.scale is None else side_colours(model.scale)
 
 
 def side_colours(scale: ScoreScale) -> dict[str, str]:
-    """Return the colours of the lower and the upper side of a scale, of which the first stands for little or bad."""
+    """Return the colours of the lower and the upper side of a scale; the lower side means little or bad."""
     return dict(zip(scale.sides, _SIDES, strict=True))

@@ -11,12 +11,12 @@ from merflow.contracts.numerals import clock_text, listed, plural
 
 @dataclass(frozen=True)
 class ListeningVerdict:
-    """The answer of the page.
+    """The page's summary.
 
     Attributes:
         headline: One line.
-        sentences: What follows from it.
-        cautions: Reasons for doubt, each measured.
+        sentences: Further conclusions.
+        cautions: Measured reasons for doubt.
     """
 
     headline: str

@@ -1,11 +1,11 @@
 """All conditions with their levels and limits.
 
-The limits are merflow's own, and say what a user would put up with. ``allowed_drop`` is what a change may cost in UA;
-``min_unchanged`` is the share of utterances whose predicted emotion should stay the same. They hold for CCC and
-scores as well: CCC is 0 for a constant guess and 1 for a model that is always right. A change that leaves emotions
-as audible as before (level, edges, a good codec) may cost 3 to 5 points. One that takes some of the signal away
-(telephone, noise, room) may cost more, the more it takes. Wrong and missing inputs take a whole source away, and a
-model should fall back on what is left. ``merflow.stress.thresholds`` adds what chance alone does to a finite sample.
+The limits are merflow's own estimate of what a user would tolerate. ``allowed_drop`` is the UA that a change may cost;
+``min_unchanged`` is the share of utterances whose predicted emotion should stay the same. They apply to CCC and scores
+as well: CCC is 0 for a constant guess and 1 for a model that is always right. A change that leaves emotions as audible
+as before (level, edges, a good codec) may cost 3 to 5 points. One that removes part of the signal (telephone, noise,
+room) may cost more, depending on how much it removes. Wrong and missing inputs remove a whole source, and a model
+should fall back on what is left. ``merflow.stress.thresholds`` adds a margin for chance in a finite sample.
 """
 
 from collections.abc import Collection, Sequence
@@ -28,13 +28,13 @@ _SNRS_DB = (20, 10, 0)
 _NOISE_LIMITS = {20: (0.05, 0.80), 10: (0.10, 0.65), 0: (0.20, 0.45)}
 # An ordinary meeting room (ISO 3382-2 measures 0.4 to 0.6 s in such rooms).
 _RT60_S = 0.5
-# One sample in twenty at the limit is plainly distorted.
+# One sample in twenty at the limit is clearly distorted.
 _CLIPPED_SHARE = 0.05
 # A microphone at ten times the distance, and a recording level ten times too high.
 _GAIN_DB = 20
 # People change their own rate by about a tenth between talks.
 _RATES = (0.9, 1.1)
-# A detector of speech that opens late and closes early, and one that opens early and closes late.
+# A speech detector that opens late and closes early, and one that opens early and closes late.
 _TRIMMED_S, _SILENCE_S = 0.2, 0.5
 
 _AV = "av"
@@ -160,10 +160,10 @@ CONDITIONS: tuple[Condition, ...] = _conditions()
 
 
 def chosen(names: Sequence[str] | None) -> tuple[Condition, ...]:
-    """Return the conditions of these names, in the order of the catalogue; all of them for None.
+    """Return the conditions with these names, in the order of the catalogue; None returns all.
 
     Raises:
-        StressError: There is no such condition, or no name at all.
+        StressError: There is no such condition, or no name is given.
     """
     if names is None:
         return CONDITIONS
@@ -186,5 +186,5 @@ def _found(package: str) -> bool:
 
 
 def applicable(conditions: Collection[Condition], modalities: Collection[Modality]) -> tuple[Condition, ...]:
-    """Return the conditions that change something that a model of these modalities reads."""
+    """Return the conditions that affect something that a model with these modalities reads."""
     return tuple(condition for condition in conditions if condition.applies_to(modalities))

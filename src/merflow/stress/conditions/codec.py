@@ -1,4 +1,4 @@
-"""Recordings that were compressed by a codec and decompressed again. PyAV brings the codecs.
+"""Recordings that were compressed by a codec and decompressed again. The codecs come with PyAV.
 
 Shapes: n samples.
 """
@@ -19,9 +19,9 @@ class Codec:
 
     Attributes:
         encoder: FFmpeg's name of the encoder.
-        container: FFmpeg's name of the file format that holds the stream.
+        container: FFmpeg's name of the file format for the stream.
         bits_per_s: Bit rate.
-        sample_format: Samples that the encoder takes.
+        sample_format: Sample format that the encoder takes.
     """
 
     encoder: str
@@ -30,13 +30,13 @@ class Codec:
     sample_format: str
 
 
-# Calls over the internet at their lowest usual rate, and a voice memo that was compressed to a tenth.
+# Internet calls at their lowest usual rate, and a voice memo compressed to a tenth.
 OPUS = Codec("libopus", "ogg", 12_000, "s16")
 MP3 = Codec("libmp3lame", "mp3", 24_000, "s16p")
 
 
 def through(codec: Codec) -> Callable[[np.ndarray, np.random.Generator], np.ndarray]:
-    """Return a change that encodes and decodes a recording; its length stays the same."""
+    """Return a change that encodes and decodes a recording without changing its length."""
 
     def change(samples: np.ndarray, _rng: np.random.Generator) -> np.ndarray:
         decoded = _decoded(_encoded(samples, codec))

@@ -17,11 +17,11 @@ Family = Literal["telephone", "noise", "room", "level", "codec", "tempo", "edges
 
 @dataclass(frozen=True)
 class SoundChange:
-    """A change of every recording that a model hears, its neighbours' in the dialogue included.
+    """A change to every recording that a model hears, including those of neighbouring turns.
 
     Attributes:
-        change: ``(n,)`` float32 at 16 kHz and a generator of its own -> ``(m,)`` float32 at 16 kHz.
-        needs: Package outside of merflow's core that it imports; empty for none.
+        change: ``(n,)`` float32 at 16 kHz and a random generator -> ``(m,)`` float32 at 16 kHz.
+        needs: Optional package that it imports; empty for none.
     """
 
     change: Callable[[np.ndarray, np.random.Generator], np.ndarray]
@@ -30,11 +30,11 @@ class SoundChange:
 
 @dataclass(frozen=True)
 class WordsChange:
-    """A change of the words of the tested utterances; the turns around them keep theirs.
+    """A change to the words of the tested utterances; neighbouring turns keep theirs.
 
     Attributes:
         change: Words and emotions (or steps of the scale) of all U utterances and a generator -> their new words.
-        leaves_nothing: True if no words are left, so that only models with another modality can be tested.
+        leaves_nothing: True if no words are left, so only models with another modality can be tested.
     """
 
     change: Callable[[Sequence[str], Sequence[str], np.random.Generator], list[str]]
@@ -43,18 +43,18 @@ class WordsChange:
 
 @dataclass(frozen=True)
 class Removal:
-    """The loss of a modality, in the turns around an utterance too."""
+    """The removal of a modality, also from neighbouring turns."""
 
     modality: Modality
 
 
 @dataclass(frozen=True)
 class Condition:
-    """A change of the input, and its limits.
+    """A change to the input, and its limits.
 
     Attributes:
         name: Its name with its level, such as ``noise-10dB``.
-        family: The kind of change. Conditions of a family stand from mild to severe.
+        family: The kind of change. Conditions of a family are ordered from mild to severe.
         description: The change in a few words, with its unit.
         change: The change itself.
         allowed_drop: Drop of UA or CCC that the change may cost, 0 to 1.
@@ -71,7 +71,7 @@ class Condition:
     description_of_scores: str = ""
 
     def of_task(self, task: Task) -> "Condition":
-        """Return the condition as it is described for a task."""
+        """Return the condition with its description for a task."""
         if isinstance(task, Regression) and self.description_of_scores:
             return replace(self, description=self.description_of_scores)
         return self

@@ -9,12 +9,12 @@ import numpy as np
 
 from merflow.corpus.samples import RATE_HZ
 
-# A short answer loses at most this share of its length at either end, or nothing would be left to judge.
+# A short answer loses at most this share of its length at each end; otherwise nothing would be left to judge.
 _MOST_SHARE = 0.2
 
 
 def trimmed(seconds: float) -> Callable[[np.ndarray, np.random.Generator], np.ndarray]:
-    """Return a change that cuts this many seconds off either end."""
+    """Return a change that cuts this many seconds off each end."""
 
     def change(samples: np.ndarray, _rng: np.random.Generator) -> np.ndarray:
         cut = min(round(seconds * RATE_HZ), int(_MOST_SHARE * len(samples)))
@@ -24,7 +24,7 @@ def trimmed(seconds: float) -> Callable[[np.ndarray, np.random.Generator], np.nd
 
 
 def surrounded_by_silence(seconds: float) -> Callable[[np.ndarray, np.random.Generator], np.ndarray]:
-    """Return a change that puts this many seconds of digital silence at either end."""
+    """Return a change that adds this many seconds of digital silence at each end."""
 
     def change(samples: np.ndarray, _rng: np.random.Generator) -> np.ndarray:
         silence = np.zeros(round(seconds * RATE_HZ), dtype=np.float32)

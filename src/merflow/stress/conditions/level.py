@@ -9,7 +9,7 @@ import numpy as np
 
 
 def amplified(gain_db: float) -> Callable[[np.ndarray, np.random.Generator], np.ndarray]:
-    """Return a change of the level by ``gain_db``; what exceeds full scale is cut off, as a converter would."""
+    """Return a change of the level by ``gain_db``; values beyond full scale are clipped, as by a converter."""
     factor = 10 ** (gain_db / 20)
 
     def change(samples: np.ndarray, _rng: np.random.Generator) -> np.ndarray:
@@ -19,10 +19,10 @@ def amplified(gain_db: float) -> Callable[[np.ndarray, np.random.Generator], np.
 
 
 def clipped(share: float) -> Callable[[np.ndarray, np.random.Generator], np.ndarray]:
-    """Return a change that cuts the peaks off without any change of level.
+    """Return a change that clips the peaks without changing the level.
 
     Args:
-        share: Share of the samples that are cut, 0 to 1.
+        share: Share of the samples that are clipped, 0 to 1.
     """
 
     def change(samples: np.ndarray, _rng: np.random.Generator) -> np.ndarray:

@@ -10,8 +10,8 @@ import numpy as np
 from merflow.corpus.samples import RATE_HZ
 from merflow.stress.conditions.speech_level import speech_power
 
-# Pink noise has equal power per octave, as traffic, fans and a crowd far away roughly have. Below this edge it would be
-# a rumble that no microphone of a telephone or a laptop takes up.
+# Pink noise has equal power per octave, roughly like traffic, fans and a distant crowd. Below this frequency, it would
+# be a rumble that telephone and laptop microphones do not pick up.
 LOWEST_HZ = 50.0
 
 
@@ -19,7 +19,7 @@ def noisy(snr_db: float) -> Callable[[np.ndarray, np.random.Generator], np.ndarr
     """Return a change that adds pink noise.
 
     Args:
-        snr_db: Power of the speech, pauses left out, over that of the noise, in dB.
+        snr_db: Power of the speech, without pauses, relative to that of the noise, in dB.
     """
 
     def change(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -35,7 +35,7 @@ def noisy(snr_db: float) -> Callable[[np.ndarray, np.random.Generator], np.ndarr
 
 def pink(count: int, rng: np.random.Generator) -> np.ndarray:
     """Return pink noise ``(count,)`` float64; its power falls by 3 dB per octave above :data:`LOWEST_HZ`."""
-    # Noise of a power of two is shaped and cut: a prime number of samples would make the transform slow.
+    # Shape a power of two of samples, then cut: a prime number of samples would make the transform slow.
     length = max(16, 1 << (count - 1).bit_length())
     spectrum = np.fft.rfft(rng.standard_normal(length))
     hertz = np.fft.rfftfreq(length, d=1 / RATE_HZ)

@@ -1,4 +1,4 @@
-"""The level of speech in a recording, pauses left out.
+"""The level of speech in a recording, without pauses.
 
 Shapes: n samples.
 """

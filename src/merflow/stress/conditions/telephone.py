@@ -13,12 +13,12 @@ LOW_HZ, HIGH_HZ = 300.0, 3400.0
 LINE_RATE_HZ = 8000
 _MU = 255.0
 _LEVELS = 127  # on either side of zero
-# Twelve poles: more than 20 dB down an octave below the band, as a line's filters are.
+# Twelve poles: more than 20 dB down an octave below the band, like the filters of a telephone line.
 _ORDER = 6
 
 
 def telephone(samples: np.ndarray, _rng: np.random.Generator) -> np.ndarray:
-    """Return ``(n,)`` as it comes out of a telephone line, resampled to 16 kHz again."""
+    """Return ``(n,)`` as heard through a telephone line, resampled to 16 kHz."""
     ratio = RATE_HZ // LINE_RATE_HZ
     line = resample_poly(samples.astype(np.float64), 1, ratio)
     band = butter(_ORDER, (LOW_HZ, HIGH_HZ), btype="bandpass", fs=LINE_RATE_HZ, output="sos")

@@ -1,7 +1,7 @@
 """Slower and faster speech at the same pitch.
 
-The method is WSOLA (Verhelst and Roelands 1993): frames of the recording are laid over each other at another spacing,
-and each is shifted a little so that it continues the waveform of the one before.
+The method is WSOLA (Verhelst and Roelands 1993): frames of the recording are overlapped at a different spacing, and
+each is shifted slightly so that it continues the waveform of the previous one.
 
 Shapes: n samples, F samples per frame.
 """
@@ -12,7 +12,7 @@ import numpy as np
 
 from merflow.corpus.samples import RATE_HZ
 
-# 40 ms hold two periods of a voice of 50 Hz; frames may move by 10 ms, a period of 100 Hz either way.
+# 40 ms contain two periods of a 50 Hz voice; frames may move by 10 ms, one period of 100 Hz, in either direction.
 _FRAME = RATE_HZ * 40 // 1000
 _HOP = _FRAME // 2
 _REACH = RATE_HZ * 10 // 1000
@@ -23,7 +23,7 @@ def spoken_at(rate: float) -> Callable[[np.ndarray, np.random.Generator], np.nda
     """Return a change of the speaking rate.
 
     Args:
-        rate: New rate over the old one: at 1.1, a recording of 1.1 s lasts 1 s.
+        rate: New rate relative to the old one: at 1.1, a recording of 1.1 s lasts 1 s.
     """
 
     def change(samples: np.ndarray, _rng: np.random.Generator) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Wrong words, and none.
+"""Wrong words, and no words.
 
 Shapes: U utterances.
 """
@@ -12,10 +12,10 @@ import numpy as np
 def of_other_emotions(words: Sequence[str], emotions: Sequence[str], rng: np.random.Generator) -> list[str]:
     """Give every utterance the words of another one with another emotion; each utterance's words are used once.
 
-    If more than half of the utterances share an emotion, some of these get words of their own emotion.
+    If more than half of the utterances have the same emotion, some of them get words of their own emotion.
     """
     by_emotion = sorted(rng.permutation(len(words)).tolist(), key=lambda index: emotions[index])
-    # In this order the utterances of an emotion stand together, so that a shift by the largest group leaves none in it.
+    # Sorted by emotion, so that a shift by the size of the largest group moves every utterance out of its group.
     shift = max(Counter(emotions).values())
     if shift == len(words):
         shift = 1
@@ -25,5 +25,5 @@ def of_other_emotions(words: Sequence[str], emotions: Sequence[str], rng: np.ran
 
 
 def none_at_all(words: Sequence[str], _emotions: Sequence[str], _rng: np.random.Generator) -> list[str]:
-    """Return an empty text for every utterance."""
+    """Return an empty string for every utterance."""
     return [""] * len(words)

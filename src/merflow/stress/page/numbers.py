@@ -1,4 +1,4 @@
-"""The numbers of the results as cells, for the page and the terminal."""
+"""The numbers in the results as table cells, for the page and the terminal."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ class NumbersRow:
 
     Attributes:
         name: Its name.
-        note: Further words.
+        note: A further remark.
         cells: The numbers.
         passed: True if it passed.
     """
@@ -31,7 +31,7 @@ class NumbersRow:
 
 @dataclass(frozen=True)
 class Numbers:
-    """A table: heads of the columns of numbers, and rows."""
+    """A table: headings of the number columns, and rows."""
 
     heads: tuple[str, ...]
     rows: tuple[NumbersRow, ...]

@@ -1,4 +1,4 @@
-"""The page of the suite: one HTML file that needs nothing beside it."""
+"""The page of the suite: one self-contained HTML file."""
 
 from importlib.resources import files
 from pathlib import Path

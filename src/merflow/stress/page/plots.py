@@ -1,6 +1,6 @@
 """The page's plots as rows of HTML: a name, a track with dot, interval and limit, and the figure.
 
-Rows of text stay readable at any width, which a picture with text in it does not.
+Unlike a picture with text, rows of text stay readable at any width.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -19,18 +19,18 @@ _MOST_TICKS = 6
 
 @dataclass(frozen=True)
 class PlotRow:
-    """One row; places are percent of the track's length.
+    """One row; positions are percentages of the track's length.
 
     Attributes:
         name: Name of the condition or group.
-        note: Further words.
+        note: A further remark.
         value: The figure.
-        detail: Interval and limit in words, for the tooltip.
+        detail: Interval and limit as text, for the tooltip.
         passed: True if the figure is within the limit.
-        low: Place of the interval's lower end; None without an interval.
-        high: Place of the upper end.
-        at: Place of the figure.
-        limit: Place of the limit; None without one.
+        low: Position of the interval's lower end; None without an interval.
+        high: Position of the upper end.
+        at: Position of the figure.
+        limit: Position of the limit; None without a limit.
     """
 
     name: str
@@ -50,12 +50,12 @@ class Plot:
 
     Attributes:
         key: Anchor, unique in a page.
-        title: Title; empty where the section has one.
+        title: Title; empty if the section already has one.
         label: Description for readers who do not see the plot.
         rows: The rows.
-        ticks: Place and text of each tick of the scale.
-        zero: Place of the line to compare with; None without one.
-        left_passes: True if a dot left of the limit passes, False if one right of it does.
+        ticks: Position and text of each tick.
+        zero: Position of the reference line; None without one.
+        left_passes: True if dots left of the limit pass, False if dots right of it do.
     """
 
     key: str
@@ -132,7 +132,7 @@ def shift_plot(results: ScoreStressResults) -> Plot:
 
 
 def group_plots(results: StressRun) -> list[Plot]:
-    """Return the figure of each group against the others, one plot per grouping, on a common scale."""
+    """Return the figure of each group compared with the others, one plot per grouping, on a common scale."""
     words = wording_of(results)
     worse = 1 if words.larger_is_worse else -1
     drawn = [group for group in results.groups if group.difference is not None]
@@ -162,16 +162,16 @@ class _Scale:
 
     @classmethod
     def of(cls, values: Iterable[float]) -> "_Scale":
-        """Return a scale with zero and these values, with ends at 5 points and a little room."""
+        """Return a scale that includes zero and these values, extends at least to 5 points, and has a small margin."""
         known = [0.0, *values]
         return cls(float(np.floor(min(known) / _STEP - 0.2) * _STEP), float(np.ceil(max(known) / _STEP + 0.2) * _STEP))
 
     def place(self, value: float) -> float:
-        """Return a figure's place in percent of the track."""
+        """Return a figure's position in percent of the track."""
         return round(100 * (value - self.low) / (self.high - self.low), 2)
 
     def ticks(self, text: Callable[[float], str]) -> tuple[tuple[float, str], ...]:
-        """Return the places of a handful of round figures, with their texts."""
+        """Return the positions of a few round figures, with their texts."""
         span = self.high - self.low
         step = next((step for step in _TICK_STEPS if span / step <= _MOST_TICKS), _TICK_STEPS[-1])
         first, last = int(np.ceil(self.low / step - 1e-9)), int(np.floor(self.high / step + 1e-9))
@@ -179,7 +179,7 @@ class _Scale:
         return tuple((self.place(value), text(value)) for value in values)
 
     def ends(self, interval: Sequence[float] | None) -> tuple[float | None, float | None]:
-        """Return the places of an interval's ends; None without one."""
+        """Return the positions of an interval's ends; None without an interval."""
         return (None, None) if interval is None else (self.place(interval[0]), self.place(interval[1]))
 
 

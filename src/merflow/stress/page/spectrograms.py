@@ -1,4 +1,4 @@
-"""Pictures of what the conditions do to sound, drawn of a generated signal: the page shows nobody's recording.
+"""Pictures of the conditions' effect on audio, drawn from a generated signal: the page shows nobody's recording.
 
 Shapes: n samples.
 """
@@ -40,7 +40,7 @@ class Picture:
 
 
 def pictures(names: Sequence[str]) -> list[Picture]:
-    """Draw the signal, and what the conditions of these names make of it; others than those of sound are left out."""
+    """Draw the signal, unchanged and under the conditions with these names; only audio conditions are drawn."""
     signal = syllables()
     drawn = [Picture("unchanged", "a generated voice of four syllables", _drawn(signal))]
     for condition in CONDITIONS:
@@ -72,7 +72,7 @@ def _drawn(samples: np.ndarray) -> str:
     from matplotlib.colors import Normalize
     from matplotlib.image import imsave
 
-    # On the scale of the unchanged signal, so that louder and quieter sound looks it.
+    # On the scale of the unchanged signal, so that louder and quieter audio looks different.
     reference = float(np.abs(syllables()).max())
     own = float(np.abs(samples).max()) or reference
     bands = log_mel(samples, bands=_BANDS) + 20 * np.log10(own / reference)

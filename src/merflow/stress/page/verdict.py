@@ -14,19 +14,19 @@ from merflow.contracts.stress_results import (
 from merflow.stress.page.wording import Wording, wording_of
 from merflow.stress.thresholds import LEVEL
 
-# More sentences than this are a table, which the page has.
+# More sentences than this would be a table, and the page has one.
 _MOST_FAMILIES, _MOST_GROUPS = 3, 4
 _FEW_UTTERANCES = 200
 
 
 @dataclass(frozen=True)
 class StressVerdict:
-    """The answer of the page.
+    """The page's summary.
 
     Attributes:
         headline: One line.
-        sentences: What failed first, the worst first.
-        cautions: Limits of the figures.
+        sentences: The first failures, the worst first.
+        cautions: Caveats about the figures.
     """
 
     headline: str
@@ -56,7 +56,7 @@ def stress_verdict(results: StressRun) -> StressVerdict:
 def failed_first(conditions: Sequence[StressedCondition]) -> list[StressedCondition]:
     """Return the mildest failed condition of each family, the furthest beyond its limits first.
 
-    Conditions of a family stand from mild to severe where they are levels of one change.
+    If the conditions of a family are levels of one change, they are ordered from mild to severe.
     """
     first: dict[str, StressedCondition] = {}
     for result in conditions:
@@ -66,7 +66,7 @@ def failed_first(conditions: Sequence[StressedCondition]) -> list[StressedCondit
 
 
 def excess(result: StressedCondition) -> float:
-    """Return how far a condition is beyond its limits, as a share; negative within them."""
+    """Return by how much a condition exceeds its limits, as a fraction; negative within them."""
     return max(-result.change - result.allowed_drop, result.min_unchanged - result.unchanged)
 
 
@@ -78,7 +78,7 @@ def _start(results: StressRun) -> str:
 
 
 def _first_failures(conditions: Sequence[StressedCondition], words: Wording) -> list[str]:
-    """Tell the failures that come first; those of further families are in the table."""
+    """Return sentences about the first failures; those of further families are in the table."""
     first = failed_first(conditions)
     said = [_failure(result, words) for result in first[:_MOST_FAMILIES]]
     rest = [result.name for result in first[_MOST_FAMILIES:]]

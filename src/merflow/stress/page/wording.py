@@ -24,24 +24,24 @@ class Wording:
     """Words and formats of one task.
 
     Attributes:
-        figure: The figure that a condition may cost.
-        group_figure: The figure of groups.
-        amount: A figure, or a difference without its sign.
-        change: A difference with its sign.
-        change_interval: The interval of a difference.
-        tick: A difference on a scale, shorter.
-        unit: Unit behind a figure.
-        points: Unit behind a difference, with the space before it.
-        are: Verb of an amount.
+        figure: The figure by which conditions are judged.
+        group_figure: The figure by which groups are compared.
+        amount: Formats a figure, or a difference without its sign.
+        change: Formats a difference with its sign.
+        change_interval: Formats the interval of a difference.
+        tick: Formats a difference for a tick, in a shorter form.
+        unit: Unit after a figure.
+        points: Unit after a difference, with the space before it.
+        are: Verb that goes with an amount.
         stay: A prediction that stays the same, as in "50% of predictions stay the same".
         worse: Comparison of a group's figure with that of the others.
         larger_is_worse: True if a group with a larger figure is worse.
-        costs: Note of the changes of the figure.
-        unchanged: Note of the unchanged predictions.
-        groups: Note of the groups.
-        drawn: The draw of the utterances, in a sentence.
-        random: The random model, in a sentence.
-        table: Unit of the terminal's table, in a sentence.
+        costs: Note on the changes of the figure.
+        unchanged: Note on the unchanged predictions.
+        groups: Note on the groups.
+        drawn: A sentence about how utterances are drawn.
+        random: A sentence about the random model.
+        table: A sentence about the units of the terminal's table.
     """
 
     figure: str

@@ -24,9 +24,9 @@ from merflow.stress.scores.thresholds import SAME_WITHIN, RandomScores, chance_d
 from merflow.stress.scoring import RESAMPLES, ROUNDING, WHOLE_SHARE
 from merflow.stress.thresholds import chance_unchanged
 
-# Gaps of MAE below this share of the scale's width are no finding, however many utterances show them.
+# Gaps of MAE below this share of the scale's width do not count as findings, however many utterances show them.
 ALLOWED_GAP = 0.02
-# The MAE of fewer utterances says nothing about a group; where every video has a speaker of its own, most have fewer.
+# The MAE of fewer utterances says nothing about a group. If every video counts as a speaker, most groups have fewer.
 FEWEST_OF_GROUP = 10
 
 
@@ -51,7 +51,7 @@ class ScoreReference:
     seed: int
 
     def __post_init__(self) -> None:
-        """Check that the truth varies."""
+        """Check that the true scores vary."""
         if np.ptp(self.labels) == 0:
             raise StressError(
                 f"all {len(self.rows)} utterances have the {self.task.name} {self.labels[0]:g}, so that CCC is "
@@ -70,18 +70,18 @@ class ScoreReference:
 
     @cached_property
     def random(self) -> RandomScores:
-        """The random model with the same line and errors."""
+        """The random model with the same linear fit and errors."""
         return RandomScores.like(self.labels, self.scores)
 
     @property
     def figures(self) -> tuple[float, float]:
-        """CCC and MAE of the unchanged inputs."""
+        """CCC and MAE for the unchanged inputs."""
         total = self.sums(self.scores).sum(axis=0)
         metrics = metrics_of(self.task)
         return float(metrics["CCC"](total)), float(metrics["MAE"](total))
 
     def sums(self, scores: np.ndarray) -> np.ndarray:
-        """Return the sums of every dialogue ``(G, K)`` from which the figures follow."""
+        """Return the sums per dialogue ``(G, K)`` from which the figures are computed."""
         terms = sums_of(self.labels, scores, self.task)
         return dialogue_sums(terms, self.dialogues, groups=int(self.dialogues.max()) + 1)
 
@@ -95,7 +95,7 @@ def score_results(
     seed: int,
     facts: Mapping[str, Any],
 ) -> ScoreStressResults:
-    """Compute the results of a model of scores.
+    """Compute the results of a score model.
 
     Args:
         rows: The utterances; see :class:`ScoreReference`.
@@ -103,7 +103,7 @@ def score_results(
         tested: Conditions with the scores under them.
         task: The scale.
         seed: Seed of resamples and simulations.
-        facts: Facts that the results of every task have.
+        facts: Facts that the results have for every task.
 
     Raises:
         StressError: All utterances have the same score.
@@ -157,10 +157,10 @@ def score_condition(condition: Condition, reference: ScoreReference, scores: np.
 
 
 def score_groups(reference: ScoreReference) -> list[ScoreGroupResult]:
-    """Compare the MAE of every group with that of all others at the same steps of the truth, nothing changed.
+    """Compare the MAE of every group with that of all others at the same steps of the true score, without any change.
 
-    A group below :data:`FEWEST_OF_GROUP` utterances is not compared on its own. It is among the others, as are
-    utterances whose group the corpus does not know.
+    A group with fewer than :data:`FEWEST_OF_GROUP` utterances is not compared itself. It is part of the others, as are
+    utterances whose group is unknown.
     """
     by_step = _ByStep.of(reference)
     results = []
@@ -173,13 +173,13 @@ def score_groups(reference: ScoreReference) -> list[ScoreGroupResult]:
 
 @dataclass(frozen=True, eq=False)
 class _ByStep:
-    """Absolute errors by step of the truth.
+    """Absolute errors by step of the true score.
 
     Attributes:
         reference: The utterances.
         errors: ``(U,)`` absolute errors.
-        of_step: ``(U, P)`` 1 for the step of the utterance's truth, among those that occur.
-        spread: Errors from the mean of their step, to draw from.
+        of_step: ``(U, P)`` 1 at the step of the utterance's true score, among those that occur.
+        spread: Deviations of the errors from the mean of their step, to draw from.
     """
 
     reference: ScoreReference
@@ -221,7 +221,7 @@ class _ByStep:
         )
 
     def _sums(self, rows: np.ndarray) -> np.ndarray:
-        """Return utterances and summed errors per dialogue and step of a mask, ``(G, 2 P)``."""
+        """Return the number of utterances and summed errors in a mask, per dialogue and step, ``(G, 2 P)``."""
         terms = np.concatenate([self.of_step, self.of_step * self.errors[:, None]], axis=1) * rows[:, None]
         return dialogue_sums(terms, self.reference.dialogues, groups=int(self.reference.dialogues.max()) + 1)
 
@@ -248,5 +248,5 @@ def _gap_interval(sums: np.ndarray, shared: np.ndarray, *, seed: int) -> Interva
 
 
 def _paired(drawn: np.ndarray, *, groups: int) -> Interval | None:
-    """Return the paired interval of figures ``(2, B)``; None where a resample lacks the figure."""
+    """Return the paired interval of figures ``(2, B)``; None if a resample lacks the figure."""
     return paired_difference(*drawn, groups=groups).interval if np.isfinite(drawn).all() else None

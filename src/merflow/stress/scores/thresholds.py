@@ -1,12 +1,12 @@
 """The part of a drop or a gap of scores that chance explains, from simulated random models.
 
-The random model of :mod:`merflow.stress.thresholds` for scores: its score is a line of the truth plus an error, both
-those of the tested model, whatever it hears.
+This is the random model of :mod:`merflow.stress.thresholds` for scores: whatever it hears, its score is a linear
+function of the true score plus an error, both fitted to the tested model.
 
-- Conditions: it draws its error anew on as many utterances as a condition may change at most. On average that costs
-  nothing, so its drops of CCC are chance.
-- Groups: it errs as much on the utterances of every group, so that gaps of MAE are chance. Errors are taken to spread
-  alike on all steps of the scale.
+- Conditions: it draws new errors for as many utterances as a condition may change. On average that costs nothing, so
+  its drops of CCC are due to chance.
+- Groups: its errors are equally large in every group, so gaps of MAE are due to chance. Errors are assumed to have the
+  same spread at all steps of the scale.
 
 Shapes: U utterances, P steps of the scale, S simulations.
 """
@@ -20,19 +20,19 @@ from merflow.contracts.task import Regression
 from merflow.evaluation.scores.metrics import steps
 from merflow.stress.thresholds import LEVEL, SIMULATIONS
 
-# Scores that move by this much at most stay the same: raters choose whole steps.
+# Scores that move by at most this much count as unchanged, because raters choose whole steps.
 SAME_WITHIN = 0.5
-# Number of simulated utterances at once: 32 MB.
+# Number of utterances simulated at once: 32 MB.
 _BLOCK_CELLS = 4_000_000
 
 
 @dataclass(frozen=True, eq=False)
 class RandomScores:
-    """A model whose score is a line of the truth plus an error that looks at nothing.
+    """A model whose score is a linear function of the true score plus an error that ignores the input.
 
     Attributes:
-        labels: ``(U,)`` truth.
-        line: ``(U,)`` score without the error.
+        labels: ``(U,)`` true scores.
+        line: ``(U,)`` scores without the errors.
         errors: Errors to draw from.
     """
 
@@ -42,9 +42,9 @@ class RandomScores:
 
     @classmethod
     def like(cls, labels: np.ndarray, scores: np.ndarray) -> "RandomScores":
-        """Return the random model with line and errors of these scores, by least squares.
+        """Return the random model fitted to these scores by least squares.
 
-        Errors around a fitted line are too small by the two numbers that were fitted, and are widened by as much.
+        Residuals of a linear fit are too small because two numbers were fitted, and are scaled up accordingly.
         """
         centred = labels - labels.mean()
         slope = float((centred * scores).sum() / (centred**2).sum())
@@ -57,7 +57,7 @@ def chance_drop(model: RandomScores, *, min_unchanged: float, seed: int) -> floa
 
     Args:
         model: The model.
-        min_unchanged: Share of scores that stay the same; it draws anew on the others.
+        min_unchanged: Share of scores that stay the same; the model draws new errors for the others.
         seed: Seed of the simulation.
     """
     rng = np.random.default_rng(seed)
@@ -92,9 +92,9 @@ def chance_gap(spread: np.ndarray, group: np.ndarray, others: np.ndarray, *, gro
 
 
 def spread_of_errors(labels: np.ndarray, scores: np.ndarray, *, task: Regression) -> np.ndarray:
-    """Return the absolute errors ``(U,)`` from the mean of their step of the truth, to draw from.
+    """Return the deviations ``(U,)`` of absolute errors from the mean of their step of the true score, to draw from.
 
-    They are too small by one fitted mean per step, and are widened by as much.
+    They are too small because one mean per step was fitted, and are scaled up accordingly.
     """
     _, step = np.unique(steps(labels, task), return_inverse=True)
     errors = np.abs(scores - labels)
@@ -104,14 +104,14 @@ def spread_of_errors(labels: np.ndarray, scores: np.ndarray, *, task: Regression
 
 
 def _blocks(utterances: int) -> Iterator[int]:
-    """Yield numbers of simulations that add up to all of them, each few enough for the memory."""
+    """Yield block sizes that add up to the number of simulations, each small enough for the memory limit."""
     block = max(1, _BLOCK_CELLS // utterances)
     for start in range(0, SIMULATIONS, block):
         yield min(block, SIMULATIONS - start)
 
 
 def _differing_pairs(errors: np.ndarray) -> float:
-    """Return the share of pairs of errors that are further apart than scores that stay the same."""
+    """Return the share of pairs of errors that are too far apart to count as unchanged."""
     ordered = np.sort(errors)
     beyond = len(ordered) - np.searchsorted(ordered, ordered + SAME_WITHIN, side="right")
     return float(2 * beyond.sum() / max(1, len(ordered) * (len(ordered) - 1)))

@@ -18,8 +18,8 @@ _CELL_IN, _LABELS_IN = (1.6, 0.75), (1.4, 1.4)
 def matrix_figure(matrix: CorpusMatrix) -> Figure:
     """Draw the matrix of every variant, with the interval in each cell.
 
-    Shades reach from 0 to 1; a CCC below 0 is as light as 0. A frame marks a corpus that was tested by itself, which is
-    an easier test.
+    Shades reach from 0 to 1; a CCC below 0 is as light as 0. A frame marks a corpus that was both trained on and
+    tested, which is an easier test.
     """
     columns = min(_PER_ROW, len(matrix.variants))
     rows = -(-len(matrix.variants) // columns)

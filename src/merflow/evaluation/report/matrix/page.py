@@ -15,7 +15,7 @@ _DPI = 150
 
 
 def write_matrix_report(matrix: CorpusMatrix, out: Path, *, origin: Origin) -> None:
-    """Write ``report.html``, with links to the reports of the cells beside it, and its figure as ``matrix.png``.
+    """Write ``report.html``, with links to the reports of the cells next to it, and its figure as ``matrix.png``.
 
     Args:
         matrix: The figures.

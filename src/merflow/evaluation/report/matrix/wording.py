@@ -25,7 +25,7 @@ def split_of(cell: MatrixCell) -> str:
 
 
 def statements(matrix: CorpusMatrix) -> tuple[str, ...]:
-    """Return what a reader has to know of the figures: classes, left-out utterances, development data, corpora."""
+    """Return what a reader must know about the figures: classes, left-out utterances, development data, corpora."""
     said = []
     if matrix.classes:
         left_out = "; ".join(f"{corpus.name} {corpus.left_out_in_words}" for corpus in matrix.corpora)

@@ -1,4 +1,4 @@
-"""Static figures of a variant with scores, as :mod:`merflow.evaluation.report.figures` has them of emotions."""
+"""Static figures of a variant with scores, like those in :mod:`merflow.evaluation.report.figures` for emotions."""
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure

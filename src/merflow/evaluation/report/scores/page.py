@@ -48,9 +48,9 @@ def score_page(
     Args:
         results: Results of the benchmark.
         origin: Title, command and identity of the run.
-        histories: Epochs per variant; a variant may lack them.
+        histories: Epochs per variant; optional for each variant.
         papers: The papers' own tables.
-        inspections: Inspection of one training run per variant; a variant may lack it.
+        inspections: Inspection of one training run per variant; optional for each variant.
     """
     task = SCALES[results.task]
     variants = [results.variants[name] for name in results.ranked]
@@ -138,14 +138,14 @@ def _floor_row(name: str, results: ScoreResults, *, axis: tuple[float, float]) -
 def _bar(
     mae: float, ends: tuple[float, float] | None, results: ScoreResults, *, axis: tuple[float, float]
 ) -> dict[str, str]:
-    """Return the places of interval, figure and floor on the axis, in percent of its length."""
+    """Return the positions of interval, figure and floor on the axis, in percent of its length."""
     low, high = ends or (mae, mae)
     marks = {"low": low, "high": high, "at": mae, "chance": results.chance("MAE") or axis[1]}
     return {mark: f"{100 * (value - axis[0]) / (axis[1] - axis[0]):.1f}" for mark, value in marks.items()}
 
 
 def _axis(results: ScoreResults) -> tuple[float, float]:
-    """Return a common scale for the interval bars, with room at both ends."""
+    """Return a common scale for the interval bars, with a margin at both ends."""
     measured = [(variant.mae, variant.figures["MAE"].ci95) for variant in results.variants.values()]
     constant = [(score.values.get("MAE"), score.mae_ci95) for score in results.floors.values()]
     figures = [value for mae, ends in (*measured, *constant) for value in (mae, *(ends or ())) if value is not None]

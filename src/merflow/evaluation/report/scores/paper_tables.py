@@ -1,4 +1,4 @@
-"""The papers' own tables of sentiment, with the figures of this run in columns beside theirs."""
+"""The papers' own tables of sentiment, with the figures of this run in columns next to theirs."""
 
 from collections.abc import Sequence
 

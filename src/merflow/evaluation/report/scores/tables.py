@@ -137,7 +137,7 @@ def comparisons(results: ComparedScores) -> Table | None:
 
 
 def epoch_choice(results: ScoreResults) -> Table | None:
-    """Return the honest figures beside those of the test-selected epochs."""
+    """Return the honest figures next to those of the test-selected epochs."""
     rows = []
     for name in results.ranked:
         variant = results.variants[name]

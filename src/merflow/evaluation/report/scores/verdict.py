@@ -1,4 +1,4 @@
-"""The answer in words where labels are scores: which variant has the lowest error, and how far to believe it."""
+"""The answer in words if labels are scores: the variant with the lowest error, and how certain that is."""
 
 from merflow.contracts.comparisons import ALPHA
 from merflow.contracts.numerals import (
@@ -51,7 +51,7 @@ def _floor(results: ScoreResults) -> str:
 
 
 def _agreement(results: ScoreResults) -> str:
-    """Tell the other figures of the best variant, each share with its floor."""
+    """Return a sentence with the best variant's other figures, and the floor of each share."""
     figures = results.variants[results.best].figures
     told = [f"Its CCC is {decimal(figures['CCC'].pooled)}"]
     told += [
@@ -97,7 +97,7 @@ def _reasons(results: ScoreResults, clear: list[str], unclear: list[str]) -> lis
 
 
 def _other_order(a: str, b: str, *, mae: FigureDifference, ccc: FigureDifference | None) -> list[str]:
-    """Tell if CCC ranks two predictors the other way round than MAE; the differences are a minus b."""
+    """Return a sentence if CCC ranks two predictors the other way round; the differences are a minus b."""
     if ccc is None:
         return []
     lower, higher, lead = (a, b, ccc.delta) if mae.delta <= 0 else (b, a, -ccc.delta)

@@ -1,4 +1,4 @@
-"""Figures of scores as people read them, and phrases that a report repeats."""
+"""Formatting of figures for scores, and phrases that a report repeats."""
 
 from collections.abc import Sequence
 
@@ -32,7 +32,7 @@ _PUBLISHED: tuple[Metric, ...] = ("ACC7", "ACC2", "F1")
 
 
 def heading(name: FigureName) -> str:
-    """Return a column head, with the unit of a share: ``ACC7, %``."""
+    """Return a column heading, with the unit of a share: ``ACC7, %``."""
     return f"{name}, {_UNIT}" if is_share(name) else name
 
 
