@@ -45,7 +45,6 @@ def promote(
     corpus: str = "synthetic",
     root: str = "",
     size: str = "small",
-    task: str = "",
     workspace: str = "/workspace",
     name: str = "benchmark",
     quarantine: bool = False,
@@ -70,7 +69,6 @@ def promote(
         corpus: Name of the corpus's reader: ``iemocap``, ``table`` or ``synthetic``.
         root: Release folder or utterance table, as pods see it; not needed for ``synthetic``.
         size: Size of the synthetic corpus: ``tiny``, ``small`` or ``full``.
-        task: The task, such as ``emotion`` or ``valence``; empty for the one that ``splits.task`` names.
         workspace: Folder that all steps share: store, checkpoints, the synthetic corpus.
         name: Name of the run in MLflow and title of the report.
         quarantine: Set bad rows aside instead of failing.
@@ -97,7 +95,6 @@ def promote(
         corpus=corpus,
         root=root,
         size=size,
-        task=task,
         workspace=workspace,
         name=name,
         quarantine=quarantine,

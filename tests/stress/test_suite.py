@@ -196,7 +196,7 @@ def test_what_is_unknown_is_named(finished: Path, tmp_path: Path) -> None:
     assert "no such condition: 'telefone'; did you mean 'telephone'?" in refused(
         "stress", finished, VARIANT, "--conditions", "telefone"
     )
-    assert f"{tmp_path}/nowhere is no folder" in refused("stress", tmp_path / "nowhere", VARIANT)
+    assert f"{tmp_path}/nowhere is not a folder" in refused("stress", tmp_path / "nowhere", VARIANT)
     assert "condition missing-video cannot be tested: context-mmt:mmt-frozen reads audio and text only" in refused(
         "stress", finished, VARIANT, "--conditions", "telephone,missing-video"
     )

@@ -1,5 +1,7 @@
 """The parameters of a promotion on a cluster, checked before it is submitted."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,3 +36,12 @@ def test_what_the_plan_would_refuse_is_not_submitted(compiled: Path) -> None:
         arguments(promote, run_options(models=MODELS, policy="accuracy"))
     with pytest.raises(SubmissionError, match="merflow-benchmark has no parameter kind"):
         arguments(Package.read(compiled / "benchmark.yaml"), run_options(models=MODELS, kind="ensemble"))
+
+
+def test_a_task_is_a_parameter_of_a_benchmark_and_a_change_of_a_promotions_params(compiled: Path) -> None:
+    options = replace(run_options(models=MODELS), task="valence")
+    benchmark = arguments(Package.read(compiled / "benchmark.yaml"), options)
+    promotion = arguments(Package.read(compiled / "promote.yaml"), options)
+    assert (benchmark["task"], "params" in benchmark) == ("valence", False)
+    assert "task" not in promotion
+    assert json.loads(promotion["params"])["splits"] == {"task": "valence"}

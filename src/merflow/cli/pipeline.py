@@ -107,7 +107,7 @@ def run_pipeline(
     chosen = adjusted(
         load_params(params, overrides),
         profile=profile,
-        task=None,  # a parameter of the pipeline
+        task=task if name == "promote" else None,  # the others have a parameter for it
         protocol=protocol,
         development=development,
         seed=None if tunes else seed,
@@ -135,7 +135,6 @@ def run_pipeline(
         "corpus": corpus,
         "root": str(root.resolve()) if root else "",
         "size": size,
-        "task": task or "",
         "workspace": str(out.resolve()),
         "name": out.name,
         "quarantine": quarantine,
@@ -143,7 +142,7 @@ def run_pipeline(
         "profile": profile_text(encoders) if is_file(chosen.features.profile) else "",
         "params": changes_json(chosen, base=shipped_params()),
         **({"preset": preset} if tunes else {"presets": presets_text(presets), "command": command}),
-        **promotion,
+        **(promotion if name == "promote" else {"task": task or ""}),
     }
     own_files.carry_along(encoders, presets=presets, out=out)
     folds = chosen.splits.known_folds

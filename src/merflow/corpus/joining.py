@@ -12,11 +12,13 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 import pyarrow as pa
 
-from merflow.contracts.joined import Joined, JoinedCorpus
+from merflow.contracts.joined import CrossCorpus, Joined, JoinedCorpus
 from merflow.contracts.tables import MANIFEST, conform
 from merflow.contracts.task import SCALES, TaskName
 from merflow.contracts.taxonomy import Taxonomy
 from merflow.corpus.manifest import Manifest
+from merflow.corpus.splitting.splits import Splits
+from merflow.corpus.splitting.summary import development_in_words
 from merflow.errors import CorpusError, LabelError
 from merflow.storage.local import output_errors
 
@@ -125,6 +127,12 @@ def joined(
         validation=None,
         joined=corpora,
     )
+
+
+def cross_corpus_of(joined: Joined, splits: Splits) -> CrossCorpus:
+    """Return joined corpora with the choice of development data that the splits made."""
+    development = development_in_words(splits.folds, params=splits.params)
+    return CrossCorpus(train=joined.train, test=joined.test, development=development)
 
 
 def _facts(name: str, manifest: Manifest, *, column: str, classes: tuple[str, ...] | None) -> JoinedCorpus:

@@ -8,18 +8,17 @@ import numpy as np
 import pandas as pd
 
 from merflow.contracts.classics import classic_predictions, classics_on
-from merflow.contracts.joined import CrossCorpus, Joined
 from merflow.contracts.params import EvaluationParams
 from merflow.contracts.results import Results
 from merflow.contracts.score_results import ScoreResults
 from merflow.contracts.tables import select
 from merflow.contracts.task import Regression
 from merflow.corpus.durations import durations_s
+from merflow.corpus.joining import cross_corpus_of
 from merflow.corpus.manifest import Manifest
 from merflow.corpus.readers.catalogue import reader_of
 from merflow.corpus.splitting.baselines import baselines_of
 from merflow.corpus.splitting.splits import Splits, ids
-from merflow.corpus.splitting.summary import development_in_words
 from merflow.errors import EvaluationError
 from merflow.evaluation.predictions import HeldOut
 from merflow.evaluation.scores.predictions import HeldOutScores
@@ -126,12 +125,6 @@ def check_one_task(folds: Sequence[TrainedFold], *, verb: str) -> None:
             f"these folds learned different tasks, {learned}, and no figure compares them; {verb} the folds of one "
             "task at a time"
         )
-
-
-def cross_corpus_of(joined: Joined, splits: Splits) -> CrossCorpus:
-    """Return joined corpora with the choice of development data that the splits made."""
-    development = development_in_words(splits.folds, params=splits.params)
-    return CrossCorpus(train=joined.train, test=joined.test, development=development)
 
 
 def _held_out(data: SplitCorpus, *, published_corpus: str | None) -> HeldOutData:

@@ -9,10 +9,10 @@ from merflow.contracts.joined import CrossCorpus
 from merflow.contracts.params import TrackingParams, TrainingParams
 from merflow.contracts.progress import say
 from merflow.contracts.tracked_run import TrackedRun, write_tracked_run
+from merflow.corpus.joining import cross_corpus_of
 from merflow.corpus.manifest import read_manifest
 from merflow.corpus.splitting.splits import read_splits
 from merflow.errors import TrackingError
-from merflow.jobs.summaries import cross_corpus_of
 from merflow.runs import remembered
 from merflow.runs.provenance import git_commit
 from merflow.runs.workspace import Workspace

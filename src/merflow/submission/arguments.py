@@ -1,7 +1,7 @@
 """The parameters of a run, checked before it is submitted in the same way as its first step would check them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +80,8 @@ def arguments(package: Package, options: RunOptions) -> dict[str, Any]:
         raise SubmissionError("this package is none of merflow's: it has no parameter models; compile one of merflow's")
     if not options.models:
         raise SubmissionError(f"{pipeline_name(package)} trains variants; name them with --models")
+    if options.task is not None and "task" not in package.parameters:  # as in promote, which has enough of them
+        options = replace(options, task=None, overrides=(*options.overrides, f"splits.task={options.task}"))
     params = _params(package, options)
     tunes = pipeline_name(package) == TUNE
     _check(package, params, options, tunes=tunes)
