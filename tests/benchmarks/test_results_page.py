@@ -20,6 +20,7 @@ def test_the_page_shows_the_recorded_results() -> None:
         "mfdr_presets",
         "modalities",
         "monitor_false_alarms",
+        "mosei",
         "real_size",
         "s3_first_batch",
         "s3_transfer",
