@@ -3,6 +3,7 @@
 An emotion model is judged by UA and by its predicted classes, a score model by CCC and by its scores.
 """
 
+from abc import abstractmethod
 from pathlib import Path
 
 from pydantic import FiniteFloat
@@ -45,14 +46,14 @@ class StressedCondition(Strict):
     passed: bool
 
     @property
+    @abstractmethod
     def figure(self) -> float:
         """The figure under the condition."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def change(self) -> float:
         """The figure under the condition minus that of the same utterances unchanged."""
-        raise NotImplementedError
 
 
 class ConditionResult(StressedCondition):
@@ -130,14 +131,14 @@ class ComparedGroup(Strict):
     passed: bool
 
     @property
+    @abstractmethod
     def figure(self) -> float | None:
         """The figure of the group; None for an empty one."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def difference(self) -> float | None:
         """The figure of the group minus that of the others, over what both have; None if they share nothing."""
-        raise NotImplementedError
 
 
 class GroupResult(ComparedGroup):
