@@ -1,5 +1,6 @@
 """The files that a step depends on are those that its job imports."""
 
+import ast
 import shutil
 import subprocess
 import sys
@@ -7,7 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from merflow.runs.code_closure import BY_CONTENT, ENDS, ENTRIES, SOURCE, closure, code_digest, compact, source_digest
+from merflow.runs.code_closure import (
+    BY_CONTENT,
+    ENDS,
+    ENTRIES,
+    SOURCE,
+    closure,
+    code_digest,
+    compact,
+    names_imported,
+    source_digest,
+)
 
 # Prints the files of merflow that importing modules loads.
 _LOADED = """
@@ -94,6 +105,19 @@ def test_steps_have_different_digests_that_follow_their_files() -> None:
     assert len({code_digest(step) for step in apart}) == len(apart)
     assert code_digest("promote") == code_digest("gate"), "a decision and what follows from it are one job"
     assert code_digest("split") == source_digest(reversed(closure("split")))
+
+
+def test_every_import_that_the_parser_finds_is_found() -> None:
+    modules = [path.relative_to(SOURCE) for path in SOURCE.rglob("*.py")]
+    assert len(modules) > 400
+    for module in modules:
+        parsed = set()
+        for node in ast.walk(ast.parse((SOURCE / module).read_bytes())):
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "merflow":
+                parsed |= {f"{node.module}.{alias.name}" for alias in node.names}
+            elif isinstance(node, ast.Import):
+                parsed |= {alias.name for alias in node.names}
+        assert set(names_imported(module)) == parsed, module
 
 
 def test_a_new_import_inside_a_function_is_followed(tmp_path: Path) -> None:
