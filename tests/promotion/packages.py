@@ -30,7 +30,8 @@ from merflow.contracts.model_package import (
 )
 from merflow.contracts.package_files import file_digests
 from merflow.contracts.selection import Selection
-from merflow.contracts.stress_results import ConditionResult, GroupResult, StressResults, write_stress
+from merflow.contracts.stress_checks import ConditionResult, GroupResult
+from merflow.contracts.stress_results import StressResults, write_stress
 from merflow.contracts.tables import PREDICTIONS, TESTED, conform
 
 CLASSES = ("angry", "happy", "neutral", "sad")

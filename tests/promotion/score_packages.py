@@ -14,7 +14,8 @@ from merflow.contracts.costs import write_costs, write_smoke_test
 from merflow.contracts.model_package import CARD_HTML, CARD_MD, PREDICTIONS_FILE, UTTERANCES_FILE, write_package
 from merflow.contracts.package_files import file_digests
 from merflow.contracts.score_calibration import HeldOutIntervals, IntervalCoverage, ScoreCalibration
-from merflow.contracts.stress_results import ScoreConditionResult, ScoreGroupResult, ScoreStressResults
+from merflow.contracts.stress_checks import ScoreConditionResult, ScoreGroupResult
+from merflow.contracts.stress_results import ScoreStressResults
 from merflow.contracts.tables import SCORE_PREDICTIONS, TESTED, conform
 from merflow.contracts.task import SCALES
 from merflow.promotion.gate.evidence import Evidence, Signature

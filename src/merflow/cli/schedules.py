@@ -9,7 +9,7 @@ from merflow.cli.cluster_options import ClusterProfileOption, HostOption, Namesp
 from merflow.cli.console import OUT, print_json, print_table
 from merflow.cli.options import JsonOption, ModelsOption, PromotionOption, SetOption
 from merflow.cli.packages import AllowOption
-from merflow.cli.submit import (
+from merflow.cli.submission import (
     AllowCodeOption,
     AllowTagOption,
     AllowUnpushedOption,
