@@ -1,5 +1,7 @@
 """A finished benchmark without classics and validation, small enough for tests, and packages of it."""
 
+import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -86,3 +88,14 @@ def packaged(run: Path, out: Path, *, variant: str = VARIANT, kind: Kind = "ense
     """Build a package on the CPU and return its folder."""
     build_package(run, variant, kind=kind, out=out, coverage=coverage, device="cpu", progress=lambda *_: None)
     return out
+
+
+def copy_first_member(ensemble: Path, folder: Path) -> Path:
+    """Copy a package with the first fold's model alone, so that its predictions can be compared with the fold's."""
+    shutil.copytree(ensemble, folder)
+    shutil.rmtree(folder / "members/01")
+    described = json.loads((folder / "package.json").read_text())
+    described["members"] = described["members"][:1]
+    described["files"] = {name: value for name, value in described["files"].items() if "members/01" not in name}
+    (folder / "package.json").write_text(json.dumps(described))
+    return folder
