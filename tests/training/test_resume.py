@@ -87,14 +87,6 @@ def test_other_data_are_refused(tmp_path: Path, part: str) -> None:
         fold(fresh_model(), tmp_path, train=sources["train"], dev=sources["dev"])
 
 
-def test_restart_forgets_a_foreign_checkpoint(tmp_path: Path) -> None:
-    interrupted(tmp_path / "other", after=1, lr=0.02)
-    model, untouched = fresh_model(), fresh_model()
-    fold(model, tmp_path / "other", restart=True)
-    fold(untouched, tmp_path / "fresh")
-    assert_equal(model.state_dict(), untouched.state_dict())
-
-
 @pytest.mark.parametrize("damage", ["empty", "cut", "text"])
 def test_a_corrupt_checkpoint_is_named(tmp_path: Path, damage: str) -> None:
     interrupted(tmp_path, after=1)

@@ -5,9 +5,11 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from merflow.contracts.calibration_record import Calibration
 from merflow.contracts.fold_id import parse_fold_id
 from merflow.contracts.model_package import Kind
 from merflow.contracts.params import Params
+from merflow.contracts.score_calibration import read_any_calibration
 from merflow.contracts.tracked_run import read_tracked_run
 from merflow.corpus.splitting.splits import read_splits
 from merflow.jobs.evaluate import evaluate
@@ -99,3 +101,10 @@ def copy_first_member(ensemble: Path, folder: Path) -> Path:
     described["files"] = {name: value for name, value in described["files"].items() if "members/01" not in name}
     (folder / "package.json").write_text(json.dumps(described))
     return folder
+
+
+def emotion_calibration(folder: Path) -> Calibration:
+    """Return the calibration of a package of an emotion model."""
+    calibration = read_any_calibration(folder)
+    assert isinstance(calibration, Calibration)
+    return calibration

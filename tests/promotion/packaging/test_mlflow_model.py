@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from merflow.contracts.calibration_record import read_calibration
 from merflow.contracts.model_package import read_package
 from merflow.corpus.manifest import read_manifest
 from merflow.errors import ModelError, TrackingError
@@ -17,7 +16,7 @@ from merflow.promotion.packaging.mlflow_model import LoggedVersion, log_version_
 from merflow.runs.fold_folder import folds_below, read_predictions
 from merflow.runs.workspace import Workspace
 from merflow.tracking.connection import Connection
-from tests.promotion.packaging.benchmarks import VARIANT, copy_first_member
+from tests.promotion.packaging.benchmarks import VARIANT, copy_first_member, emotion_calibration
 from tests.promotion.packaging.blocked_process import predict_blocked
 
 
@@ -54,11 +53,11 @@ def test_the_model_is_linked_to_run_data_and_figures(
     assert len(figures) == 10
     assert all(name.startswith("cv/") for name in figures), "of the cross-validation, none of the model's own"
     assert figures["cv/test_UA"].value == pytest.approx(run.data.metrics["test_UA"], abs=1e-4)
-    assert figures["cv/coverage"].value == round(read_calibration(one_member).held_out.groups["any"].coverage, 4)
+    assert figures["cv/coverage"].value == round(emotion_calibration(one_member).held_out.groups["any"].coverage, 4)
     (dataset,) = [entry.dataset for entry in run.inputs.dataset_inputs]
     assert {(each.dataset_name, each.dataset_digest) for each in figures.values()} == {(dataset.name, dataset.digest)}
     assert model.tags["variant"] == VARIANT
-    assert model.params["temperature"] == f"{read_calibration(one_member).temperature:.4f}"
+    assert model.params["temperature"] == f"{emotion_calibration(one_member).temperature:.4f}"
 
 
 def test_the_model_has_signature_example_and_pinned_requirements(
@@ -105,7 +104,7 @@ def test_a_fresh_process_predicts_as_in_training(
     at = [place[name] for name in tested["utterance_id"]]
     expected = np.stack(tested["probabilities"].tolist())
     classes = read_package(one_member).classes
-    calibration = read_calibration(one_member)
+    calibration = emotion_calibration(one_member)
     for found, wanted in ((raw, expected), (calibrated, scaled(expected, calibration.temperature))):
         columns = np.stack([found[f"probability_{name}"] for name in classes], axis=1)
         assert columns[at] == pytest.approx(wanted, abs=1e-5)
