@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 from merflow.cli.console import ERR, OUT, print_json, print_table
 from merflow.cli.options import JsonOption
+from merflow.contracts.terminal_table import lineless_table
 
 if TYPE_CHECKING:  # commands import the rest when they run
     from merflow.submission.server import Server
@@ -54,7 +54,7 @@ def profiles(as_json: JsonOption = False) -> None:
             }
         )
     else:
-        table = Table(box=None, pad_edge=False, header_style="bold")
+        table = lineless_table()
         for column in ("profile", "host", "namespace", "experiment", "login"):
             table.add_column(column, no_wrap=True)
         for name, each in found.clusters.items():

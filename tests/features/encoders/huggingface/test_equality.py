@@ -25,20 +25,11 @@ from merflow.features.encoders.builders import build_encoder, build_preparer
 from merflow.features.encoders.huggingface.checkpoints import config_of
 from merflow.features.encoders.huggingface.processors import token_limit
 from merflow.features.encoders.interface import Encoder
+from tests.features.encoders.huggingface.drawn_media import films, recordings
 
 Loop = Callable[[Path, Any], Any]
 
 RELATIVE = 1e-4
-
-
-def recordings(*lengths: int) -> list[np.ndarray]:
-    random = np.random.default_rng(0)
-    return [(0.1 * random.standard_normal(n) + 0.02).astype(np.float32) for n in lengths]
-
-
-def films(*lengths: int) -> list[np.ndarray]:
-    random = np.random.default_rng(1)
-    return [random.integers(0, 256, (n, 240, 360, 3), dtype=np.uint8) for n in lengths]
 
 
 AUDIO = recordings(96_000, 16_001, 80_000, 400, 33_333, 96_000)
