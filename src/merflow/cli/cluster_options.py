@@ -28,13 +28,13 @@ RunArgument = Annotated[
 ]
 
 
-def server_of(profile: str | None, host: str | None, namespace: str | None, *, patience_s: float = 20.0) -> "Server":
+def server_of(profile: str | None, host: str | None, namespace: str | None) -> "Server":
     """Return the server of the profile that the options choose; print problems with it to standard error."""
     from merflow.submission.profiles import choose
     from merflow.submission.server import Server
 
     _, chosen = choose(profile, host=host, namespace=namespace)
-    return Server(chosen, patience_s=patience_s, notice=lambda text: ERR.print(text, markup=False))
+    return Server(chosen, notice=lambda text: ERR.print(text, markup=False))
 
 
 def profiles(as_json: JsonOption = False) -> None:

@@ -14,6 +14,8 @@ from merflow.corpus.transcription.report import TranscriptionReport, read_report
 from merflow.jobs.transcribe import transcribe
 from tests.corpus.transcription.whisper_miniature import speech
 
+SECONDS = 0.4  # of every recording
+
 
 @dataclass(frozen=True)
 class Files:
@@ -67,11 +69,11 @@ def report_of(files: Files) -> TranscriptionReport:
     return read_report(files.report)
 
 
-def corpus_of(folder: Path, texts: Sequence[str | None], *, seconds: float = 0.4, rate_hz: int = 16_000) -> Path:
+def corpus_of(folder: Path, texts: Sequence[str | None], *, rate_hz: int = 16_000) -> Path:
     """Write a manifest of recordings with these true transcripts; every other one is sad, the rest has no class."""
     rows = []
     for number, text in enumerate(texts):
-        soundfile.write(folder / f"{number}.wav", speech(number, seconds=seconds, rate_hz=rate_hz), rate_hz)
+        soundfile.write(folder / f"{number}.wav", speech(number, seconds=SECONDS, rate_hz=rate_hz), rate_hz)
         rows.append(
             {
                 "utterance_id": f"u{number}",
@@ -82,7 +84,7 @@ def corpus_of(folder: Path, texts: Sequence[str | None], *, seconds: float = 0.4
                 "audio_path": f"{number}.wav",
                 "transcript": text,
                 "emotion": "sad" if number % 2 else None,
-                "n_samples": round(seconds * rate_hz),
+                "n_samples": round(SECONDS * rate_hz),
                 "rate_hz": rate_hz,
             }
         )
