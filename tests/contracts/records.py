@@ -3,20 +3,15 @@
 from typing import Any
 
 from merflow.contracts.classics import ClassicRecord
-from merflow.contracts.fold_record import (
-    ChosenEpoch,
-    DataMd5,
-    Environment,
-    FoldRecord,
-    PlannedFold,
-    RecordedEncoder,
-)
+from merflow.contracts.fold_record import ChosenEpoch, FoldRecord
 from merflow.contracts.history import EpochFigures
-from merflow.contracts.params import SplitParams, TrainingParams
+from merflow.contracts.params import TrainingParams
+from merflow.contracts.planned_fold import DataMd5, Environment, PlannedFold, RecordedEncoder
 from merflow.contracts.presets import EncoderSpec
 from merflow.contracts.recipe import Recipe
 from merflow.contracts.regime import Regime
 from merflow.contracts.selection import Selection
+from merflow.contracts.split_params import SplitParams
 from merflow.contracts.streams import StreamShape
 
 TRAINING = TrainingParams(

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from merflow.contracts.fold_record import FOLD_RECORD, Origin, ShadowEpoch, read_fold_record, write_fold_record
+from merflow.contracts.fold_record import FOLD_RECORD, ShadowEpoch, read_fold_record, write_fold_record
+from merflow.contracts.planned_fold import Origin
 from merflow.contracts.regime import Regime
 from merflow.contracts.selection import NONE_PAPER, Selection
 from merflow.errors import FormatError, ModelError

@@ -13,6 +13,7 @@ import pytest
 
 from merflow.contracts.processes import in_processes, send_message, side_by_side
 from merflow.errors import PresetError
+from tests.living_processes import is_alive, wait_until
 
 
 def write_and_wait(path: Path, *, seconds: float) -> str:
@@ -141,13 +142,6 @@ def work_forever(folder: Path, *, deaf: bool = False) -> str:
     return write_and_wait(folder / f"{os.getpid()}.txt", seconds=600)
 
 
-def is_alive(process: int) -> bool:
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes")
 @pytest.mark.parametrize(
     "parent",
@@ -254,10 +248,3 @@ def test_an_interrupt_ends_all_and_leaves_nothing_half_written(tmp_path: Path) -
     with pytest.raises(KeyboardInterrupt):
         side_by_side([partial(write_and_wait, tmp_path / "a", seconds=60)], meanwhile=interrupt_when_begun)
     assert list(tmp_path.iterdir()) == []
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60  # a busy machine takes long to start processes
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)

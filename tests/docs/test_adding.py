@@ -3,14 +3,11 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
-import soundfile
 
 from merflow.corpus.manifest import read_manifest
+from tests.docs.emodb import SPEAKERS, write_emodb
 from tests.docs.pages import Copy, blocks_of
-
-SPEAKERS = ("03", "08", "09", "10", "11", "12", "13", "14", "15", "16")
 
 
 @pytest.fixture
@@ -39,16 +36,6 @@ def test_adding_a_model(copy: Copy) -> None:
 def test_a_copy_runs_its_own_code(copy: Copy) -> None:
     done = copy.run("python -c 'import merflow; print(merflow.__file__)'")
     assert done.stdout.strip() == str(copy.root / "src/merflow/__init__.py")
-
-
-def write_emodb(root: Path) -> int:
-    """Write noise under the names of EmoDB, one recording per speaker and emotion; return how many."""
-    rng = np.random.default_rng(0)
-    (root / "wav").mkdir(parents=True)
-    names = [f"{speaker}a01{emotion}a" for speaker in SPEAKERS for emotion in "WLEAFTN"]
-    for name in names:
-        soundfile.write(root / "wav" / f"{name}.wav", rng.normal(0, 0.1, 8000).astype(np.float32), 16_000)
-    return len(names)
 
 
 def test_adding_a_corpus(copy: Copy) -> None:

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from tests.docs.emodb import SPEAKERS, write_emodb
 from tests.docs.pages import Copy
-from tests.docs.test_adding import SPEAKERS, write_emodb
 
 # Settings that make the commands quick; the tutorial's own words stay as they are.
 QUICK = {

@@ -7,8 +7,8 @@ from statsmodels.stats.multitest import multipletests  # type: ignore[import-unt
 from merflow.contracts.baselines import Baseline
 from merflow.contracts.results import ComparedVariant, Results
 from merflow.evaluation.comparisons import ComparedOrigin, compare_variants
+from tests.evaluation.drawn_benchmark import PARAMS, corpus, held_out, results_of, table
 from tests.evaluation.finished import SELECTION, TRAINING
-from tests.evaluation.test_summary import PARAMS, corpus, held_out, results_of, table
 
 SKILLS = {"weak": 0.45, "middle": 0.55, "good": 0.62, "best": 0.7}
 

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from merflow.contracts.calibration_record import ANY_GROUP
-from merflow.contracts.fold_record import RecordedEncoder
+from merflow.contracts.planned_fold import RecordedEncoder
 from merflow.contracts.presets import Preset, Profile, spec_of
 from merflow.contracts.streams import Role, Stream, StreamShape
 from merflow.contracts.task import Classification

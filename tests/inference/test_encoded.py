@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from merflow.contracts.batch import Batch, RawBatch
-from merflow.contracts.fold_record import RecordedEncoder
 from merflow.contracts.params import Params
+from merflow.contracts.planned_fold import RecordedEncoder
 from merflow.contracts.presets import Profile, spec_of
 from merflow.contracts.streams import EncoderPart, Role
 from merflow.corpus.manifest import Manifest, read_manifest

@@ -23,18 +23,9 @@ from merflow.inference.encoders_in_graph import EncodersInGraph
 from merflow.models import MODELS
 from merflow.presets import catalogue
 from merflow.presets.profiles import shipped_profile
+from tests.features.encoders.huggingface.drawn_media import films, recordings
 
 RELATIVE = 1e-4
-
-
-def recordings(*lengths: int) -> list[np.ndarray]:
-    random = np.random.default_rng(0)
-    return [(0.1 * random.standard_normal(n) + 0.02).astype(np.float32) for n in lengths]
-
-
-def films(*lengths: int) -> list[np.ndarray]:
-    random = np.random.default_rng(1)
-    return [random.integers(0, 256, (n, 240, 360, 3), dtype=np.uint8) for n in lengths]
 
 
 AUDIO = recordings(16_001, 32_000, 400, 24_000, 32_000)

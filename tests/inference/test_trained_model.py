@@ -20,8 +20,9 @@ from merflow.features.batches.standardize import STANDARDIZER
 from merflow.features.media.dialogue_video import VideoSpan, read_dialogue, video_rate
 from merflow.folds.datasets import stored_dataset
 from merflow.folds.inputs import FoldInputs
-from merflow.inference.media_batches import MediaEncoders, RefusedInput
+from merflow.inference.media_batches import MediaEncoders
 from merflow.inference.media_clips import Clip, Frames, Samples, VideoFile, dialogue
+from merflow.inference.media_streams import RefusedInput
 from merflow.inference.missing import Without
 from merflow.inference.prediction import predict
 from merflow.inference.trained_model import TrainedModel, load_trained

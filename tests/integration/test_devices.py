@@ -13,8 +13,8 @@ import pytest
 from merflow.contracts.history import read_history
 from merflow.contracts.params import Params
 from merflow.runs.fold_folder import read_record
-from tests.cli.test_interrupt import alive
 from tests.integration.one_fold import ITEM, train_words
+from tests.living_processes import alive
 
 pytestmark = pytest.mark.skipif(shutil.which("setsid") is None, reason="looks at the processes of a session")
 

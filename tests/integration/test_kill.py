@@ -14,9 +14,8 @@ from merflow.jobs.index import index
 from merflow.jobs.split import split
 from merflow.runs.fold_folder import RECORD
 from tests.integration.fold_process import Step, start, start_random
-from tests.training.random_fold import outcome, train
+from tests.training.random_fold import assert_equal, outcome, train
 from tests.training.separable import params as training_params
-from tests.training.test_parallel import assert_equal
 
 FULL = (
     "context-mmt:mmt-frozen",

@@ -12,28 +12,14 @@ from merflow.contracts.requests import DataDigests, Request, TrainRequest
 from merflow.errors import CorpusError, FeatureError, MerflowError, ParamsError, PresetError, TuningError
 from merflow.jobs.list_folds import list_folds
 from merflow.jobs.plan import BenchmarkPlan, plan_benchmark, plan_tuning
-from merflow.jobs.run_settings import RunSettings
 from merflow.jobs.steps import fingerprint
 from merflow.presets.variants import read_video
 from merflow.runs.code_closure import code_digests
 from tests.jobs.inputs_of_folds import inputs_of_folds
+from tests.jobs.tiny_run import SETTINGS
 
 GRU, FULL, BERT = "mfdr:gru", "mfdr:full", "context-mmt:bert-te-frozen"
 MINE = {"presets": {"mfdr:mine": {"base": FULL, "config": {"dims": 128}}, "mfdr:other": {"base": FULL}}}
-SETTINGS = RunSettings(
-    models=[GRU],
-    corpus="synthetic",
-    root="",
-    size="tiny",
-    workspace="/workspace",
-    name="plan",
-    quarantine=False,
-    transcribe=False,
-    presets="",
-    profile="",
-    params="",
-    digests="",
-)
 
 
 def planned(**changes: object) -> BenchmarkPlan:

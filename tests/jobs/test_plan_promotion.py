@@ -12,24 +12,10 @@ from merflow.contracts.params_files import shipped_params
 from merflow.contracts.promotion_settings import PromotionSettings, benchmark_command, promotion_of
 from merflow.errors import ParamsError, PresetError
 from merflow.jobs.plan_promotion import PromotionPlan, plan_promotion
-from merflow.jobs.run_settings import RunSettings
 from merflow.promotion.gate import gate
 from merflow.runs.code_closure import closure
+from tests.jobs.tiny_run import SETTINGS
 
-SETTINGS = RunSettings(
-    models=["mfdr:gru"],
-    corpus="synthetic",
-    root="",
-    size="tiny",
-    workspace="/workspace",
-    name="promote",
-    quarantine=False,
-    transcribe=False,
-    presets="",
-    profile="",
-    params="",
-    digests="",
-)
 POLICY = (Path(gate.__file__).parent / "policy.yaml").read_text(encoding="utf-8")
 STRICTER = POLICY.replace("level: 0.025", "level: 0.01")
 

@@ -31,7 +31,7 @@ from merflow.training.resume import CHECKPOINT
 from merflow.training.stages import Material, Stage
 from tests.jobs.conftest import files, fine_tuned
 from tests.models.batches import EMOTIONS
-from tests.training.test_resume import assert_equal, without_seconds
+from tests.training.interruption import assert_equal, without_seconds
 
 ROWS = fine_tuned("foal-net", "gia-mic")
 NOTE = "encoders frozen; the paper fine-tunes them"

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from merflow.contracts.fold_record import FoldRecord, RecordedEncoder
+from merflow.contracts.fold_record import FoldRecord
+from merflow.contracts.planned_fold import RecordedEncoder
 from merflow.contracts.presets import EncoderSpec, Preset
 from merflow.contracts.streams import Role, StreamShape
 from tests.contracts.records import fold_record

@@ -62,8 +62,8 @@ def run(model: nn.Module, batch: Batch) -> Output:
     return output
 
 
-def pairs_of(emotions: list[int], *, both: list[bool] | None = None) -> Pairs:
-    labels, complete = torch.tensor(emotions), torch.tensor([True] * len(emotions) if both is None else both)
+def pairs_of(emotions: list[int]) -> Pairs:
+    labels, complete = torch.tensor(emotions), torch.ones(len(emotions), dtype=torch.bool)
     return Pairs.of(labels, complete, all_labels=labels, all_complete=complete)
 
 

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from merflow.contracts.calibration_record import (
     ANY_GROUP,
+    AnyCalibration,
     Calibration,
     GroupCoverage,
     HeldOutCalibration,
@@ -30,7 +32,8 @@ from merflow.contracts.model_package import (
 )
 from merflow.contracts.package_files import file_digests
 from merflow.contracts.selection import Selection
-from merflow.contracts.stress_results import ConditionResult, GroupResult, StressResults, write_stress
+from merflow.contracts.stress_checks import ConditionResult, GroupResult
+from merflow.contracts.stress_results import StressResults, write_stress
 from merflow.contracts.tables import PREDICTIONS, TESTED, conform
 
 CLASSES = ("angry", "happy", "neutral", "sad")
@@ -92,21 +95,27 @@ def predictions(
         values = np.repeat(((1 - confidence) / (len(classes) - 1))[:, None], len(classes), axis=1)
         values[np.arange(len(frame)), predicted] = confidence
         tables.append(
-            pd.DataFrame(
-                {
-                    "run": f"run{seed}",
-                    "model": variant.partition(":")[0],
-                    "preset": variant.partition(":")[2],
-                    "protocol": "session-5fold",
-                    "fold": frame["session"].astype(np.int32),
-                    "seed": np.int32(seed),
-                    "utterance_id": frame["utterance_id"],
-                    "label": np.array(classes)[labels],
-                    "probabilities": list(values.astype(np.float32)),
-                }
+            tested_rows(frame, seed=seed, variant=variant).assign(
+                label=np.array(classes)[labels], probabilities=list(values.astype(np.float32))
             )
         )
     return pd.concat(tables, ignore_index=True)
+
+
+def tested_rows(frame: pd.DataFrame, *, seed: int, variant: str) -> pd.DataFrame:
+    """Return rows of test predictions without labels and predictions."""
+    model, _, preset = variant.partition(":")
+    return pd.DataFrame(
+        {
+            "run": f"run{seed}",
+            "model": model,
+            "preset": preset,
+            "protocol": "session-5fold",
+            "fold": frame["session"].astype(np.int32),
+            "seed": np.int32(seed),
+            "utterance_id": frame["utterance_id"],
+        }
+    )
 
 
 def package(*, kind: Kind = "refit", variant: str = VARIANT, **changes: object) -> ModelPackage:
@@ -277,12 +286,29 @@ def write_folder(
     drawn = predictions(frame, skill=skill, chance=chance, weak=weak, variant=facts.variant)
     if without:
         frame[without] = None
-    (folder / "evidence").mkdir(parents=True)
-    pq.write_table(conform(drawn, PREDICTIONS, where="predictions"), folder / PREDICTIONS_FILE)
-    pq.write_table(conform(frame, TESTED, where="utterances"), folder / UTTERANCES_FILE)
     if whole:
-        write_calibration(folder, calibration())
         write_stress(folder, stress(failed=("noise-10dB",), variant=facts.variant))
+    rows = conform(drawn, PREDICTIONS, where="predictions")
+    return fill_folder(folder, facts, rows, frame, calibrated=calibration() if whole else None)
+
+
+def fill_folder(
+    folder: Path, facts: ModelPackage, predicted: pa.Table, frame: pd.DataFrame, *, calibrated: AnyCalibration | None
+) -> Path:
+    """Write the parts of a package that do not depend on its task; the facts last, with the digests of all files.
+
+    Args:
+        folder: The folder.
+        facts: Facts of the package.
+        predicted: Test predictions.
+        frame: Utterances.
+        calibrated: The calibration; None to leave it out, with costs, smoke test and card.
+    """
+    (folder / "evidence").mkdir(parents=True)
+    pq.write_table(predicted, folder / PREDICTIONS_FILE)
+    pq.write_table(conform(frame, TESTED, where="utterances"), folder / UTTERANCES_FILE)
+    if calibrated is not None:
+        write_calibration(folder, calibrated)
         write_costs(folder, costs())
         write_smoke_test(folder, SMOKE)
         for name in (CARD_MD, CARD_HTML):

@@ -7,15 +7,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 
-from merflow.contracts.calibration_record import ANY_GROUP, write_calibration
-from merflow.contracts.costs import write_costs, write_smoke_test
-from merflow.contracts.model_package import CARD_HTML, CARD_MD, PREDICTIONS_FILE, UTTERANCES_FILE, write_package
-from merflow.contracts.package_files import file_digests
+from merflow.contracts.calibration_record import ANY_GROUP
 from merflow.contracts.score_calibration import HeldOutIntervals, IntervalCoverage, ScoreCalibration
-from merflow.contracts.stress_results import ScoreConditionResult, ScoreGroupResult, ScoreStressResults
-from merflow.contracts.tables import SCORE_PREDICTIONS, TESTED, conform
+from merflow.contracts.stress_checks import ScoreConditionResult, ScoreGroupResult
+from merflow.contracts.stress_results import ScoreStressResults
+from merflow.contracts.tables import SCORE_PREDICTIONS, conform
 from merflow.contracts.task import SCALES
 from merflow.promotion.gate.evidence import Evidence, Signature
 from tests.promotion import packages
@@ -54,18 +51,8 @@ def predictions(
         for of, more in (weak or {}).items()
     )
     tables = [
-        pd.DataFrame(
-            {
-                "run": f"run{seed}",
-                "model": variant.partition(":")[0],
-                "preset": variant.partition(":")[2],
-                "protocol": "session-5fold",
-                "fold": frame["session"].astype(np.int32),
-                "seed": np.int32(seed),
-                "utterance_id": frame["utterance_id"],
-                "label": labels,
-                "score": labels + deviation * (0.6 * shared + 0.8 * random.normal(size=len(frame))),
-            }
+        packages.tested_rows(frame, seed=seed, variant=variant).assign(
+            label=labels, score=labels + deviation * (0.6 * shared + 0.8 * random.normal(size=len(frame)))
         )
         for seed in seeds
     ]
@@ -174,15 +161,5 @@ def write_folder(folder: Path, *, whole: bool = True, drawn: pd.DataFrame | None
         changes: Facts of the package that differ.
     """
     facts, frame = packages.package(**{**FACTS, **changes}), packages.utterances()
-    rows = predictions(frame) if drawn is None else drawn
-    (folder / "evidence").mkdir(parents=True)
-    pq.write_table(conform(rows, SCORE_PREDICTIONS, where="predictions"), folder / PREDICTIONS_FILE)
-    pq.write_table(conform(frame, TESTED, where="utterances"), folder / UTTERANCES_FILE)
-    if whole:
-        write_calibration(folder, calibration())
-        write_costs(folder, packages.costs())
-        write_smoke_test(folder, packages.SMOKE)
-        for name in (CARD_MD, CARD_HTML):
-            (folder / name).write_text("a card", encoding="utf-8")
-    write_package(folder, facts.model_copy(update={"files": file_digests(folder)}))
-    return folder
+    rows = conform(predictions(frame) if drawn is None else drawn, SCORE_PREDICTIONS, where="predictions")
+    return packages.fill_folder(folder, facts, rows, frame, calibrated=calibration() if whole else None)

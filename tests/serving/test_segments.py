@@ -9,7 +9,7 @@ from merflow.contracts.listening_results import SegmentSettings
 from merflow.corpus.samples import RATE_HZ
 from merflow.errors import ParamsError
 from merflow.serving.segments import Segmenter, SpeechSegment
-from merflow.serving.speech import WINDOW, WINDOW_S, SpeechDetector
+from merflow.serving.speech import WINDOW, SpeechDetector
 from tests.real_data import EMODB, needs_emodb
 from tests.serving.sounds import Planted, planted, voices_in
 
@@ -18,7 +18,7 @@ PLAIN = SegmentSettings(margin_s=0.0)
 
 def planned(*stretches: tuple[float, float], settings: SegmentSettings = PLAIN) -> list[tuple[float, float]]:
     """Return start and end of the segments of a recording with these (seconds, probability of speech)."""
-    probabilities = np.concatenate([np.full(round(seconds / WINDOW_S), p) for seconds, p in stretches])
+    probabilities = np.concatenate([np.full(round(seconds * RATE_HZ / WINDOW), p) for seconds, p in stretches])
     return times(cut(np.zeros(len(probabilities) * WINDOW, dtype=np.float32), probabilities, settings=settings))
 
 
@@ -38,7 +38,7 @@ def times(segments: list[SpeechSegment]) -> list[tuple[float, float]]:
 
 
 def near(*expected: tuple[float, float]) -> list[object]:
-    return [pytest.approx(each, abs=2 * WINDOW_S) for each in expected]
+    return [pytest.approx(each, abs=2 * WINDOW / RATE_HZ) for each in expected]
 
 
 def test_a_segment_starts_at_the_onset_and_ends_at_a_pause() -> None:

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 import torch
 
-from merflow.serving.speech import WINDOW, SpeechDetector, speech_probabilities
+from merflow.serving.speech import WINDOW, SpeechDetector
 from tests.real_data import EMODB, needs_emodb
 
 PACKAGE = find_spec("silero_vad")
@@ -37,8 +37,9 @@ def released(samples: np.ndarray) -> Any:  # noqa: ANN401 - TorchScript has no t
 
 
 def in_blocks(samples: np.ndarray, size: int) -> np.ndarray:
-    blocks = [samples[start : start + size] for start in range(0, len(samples), size)]
-    return np.concatenate(list(speech_probabilities(blocks)))
+    detector = SpeechDetector()
+    found = [detector.feed(samples[start : start + size]) for start in range(0, len(samples), size)]
+    return np.concatenate([*found, detector.finish()])
 
 
 @needs_emodb

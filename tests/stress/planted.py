@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from merflow.contracts.batch import Batch, Output
 from merflow.contracts.streams import Modality, Role
 from merflow.corpus.samples import Excerpt, read_samples
-from merflow.inference.media_batches import RefusedInput
 from merflow.inference.media_clips import Clip, Samples
+from merflow.inference.media_streams import RefusedInput
 from merflow.inference.trained_model import TrainedModel, load_trained
 from tests.stress.conftest import DB_PER_STEP, LEVELS_DB, LOUDEST_DB
 

@@ -1,7 +1,6 @@
 """The suite on a finished benchmark of five folds."""
 
 import json
-import os
 import shutil
 from pathlib import Path
 
@@ -10,11 +9,11 @@ import pandas as pd
 import pytest
 
 from merflow.contracts.stress_results import StressResults, read_stress
-from merflow.contracts.tables import PREDICTIONS, read_table
+from merflow.contracts.tables import PREDICTIONS
 from merflow.corpus.splitting.splits import read_splits
 from merflow.errors import EvaluationError, StressError
 from merflow.inference.media_clips import Clip, Samples
-from merflow.jobs.stress import PAGE, stress
+from merflow.jobs.stress import PAGE
 from merflow.runs.fold_folder import read_missing, read_predictions
 from merflow.stress.conditions import catalogue
 from merflow.stress.conditions.condition import Condition, SoundChange, WordsChange
@@ -22,27 +21,20 @@ from merflow.stress.fold_model import FoldModel, generator
 from tests.cli.command import merflow, refused
 from tests.stress.conftest import VARIANT
 from tests.stress.planted import load_planted, planted_run
+from tests.stress.suites import files_of, interrupt_and_finish, kept_predictions, run_suite
 
 CLASSES = ("angry", "happy", "neutral", "sad")
 FEW = ("telephone", "noise-0dB", "empty-transcript", "wrong-transcript", "missing-audio", "missing-text")
 
 
-def stressed(
-    run: Path, out: Path, *, utterances: int = 20, conditions: tuple[str, ...] | None = FEW, **options: object
-) -> StressResults:
-    results, _ = stress(
-        run,
-        VARIANT,
-        out=out,
-        utterances=utterances,
-        seed=0,
-        command="merflow stress",
-        conditions=conditions,
-        device="cpu",
-        **options,  # type: ignore[arg-type]
-    )
+def stressed(run: Path, out: Path, *, utterances: int = 20, conditions: tuple[str, ...] | None = FEW) -> StressResults:
+    results = run_suite(run, out, conditions=conditions, utterances=utterances)
     assert isinstance(results, StressResults)
     return results
+
+
+def kept(out: Path, condition: str) -> pd.DataFrame:
+    return kept_predictions(out, condition, PREDICTIONS)
 
 
 @pytest.fixture(scope="module")
@@ -51,15 +43,6 @@ def whole(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("whole") / "out"
     stressed(finished, out)
     return out
-
-
-def files_of(out: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(out)): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()}
-
-
-def kept(out: Path, condition: str) -> pd.DataFrame:
-    tables = [read_table(path, PREDICTIONS)[0] for path in sorted(out.glob(f"predictions/*/{condition}.parquet"))]
-    return pd.concat(tables, ignore_index=True)
 
 
 def probabilities(table: pd.DataFrame, utterance_ids: list[str]) -> np.ndarray:
@@ -113,21 +96,7 @@ def test_the_results_follow_from_the_kept_predictions(whole: Path) -> None:
 
 def test_an_interrupted_suite_goes_on_and_ends_with_the_same_bytes(finished: Path, whole: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-
-    def interrupt(_stage: str, done: int, total: int) -> None:
-        assert total == 5 * (1 + len(FEW))
-        if done == 10:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        stressed(finished, out, progress=interrupt)
-    done = [path for path in out.rglob("*") if path.is_file()]
-    assert len(done) == 10
-    assert not (out / PAGE).exists()
-    for path in done:
-        os.utime(path, (1e9, 1e9))
-    stressed(finished, out)
-    assert {path.stat().st_mtime for path in done} == {1e9}, "they are not predicted again"
+    interrupt_and_finish(finished, out, conditions=FEW)
     assert files_of(out) == files_of(whole)
 
 
@@ -153,7 +122,8 @@ def test_a_change_that_changes_nothing_costs_exactly_nothing(
         (0.0, 1.0, (0.0, 0.0), True)
     ] * 2
     before = probabilities(
-        kept(tmp_path / "out", "unchanged"), kept(tmp_path / "out", "unchanged")["utterance_id"].tolist()
+        kept(tmp_path / "out", "unchanged"),
+        kept(tmp_path / "out", "unchanged")["utterance_id"].tolist(),
     )
     for name in ("same-sound", "same-words"):
         rows = kept(tmp_path / "out", name)

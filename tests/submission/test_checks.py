@@ -20,7 +20,7 @@ from tests.submission import registry
 from tests.submission.conftest import IMAGE
 from tests.submission.kfp_server import KfpServer
 from tests.submission.registry import USER, Images
-from tests.submission.test_commands import VARIANT
+from tests.submission.started_runs import VARIANT
 from tests.versioning.conftest import _environment, commit, project, run
 
 __all__ = ["_environment", "project"]  # fixtures

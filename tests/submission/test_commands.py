@@ -7,25 +7,13 @@ from typing import Any
 import pytest
 
 from merflow.pipelines.lint.package import Package
-from tests.cli.command import Said, merflow, refused
+from tests.cli.command import merflow, refused
 from tests.submission.conftest import IMAGE
 from tests.submission.kfp_server import KfpServer
+from tests.submission.started_runs import VARIANT, started, submitted
 from tests.submission.workflow import Workflow
 
 pytestmark = pytest.mark.usefixtures("profile")
-VARIANT = "context-mmt:mmt-frozen"
-
-
-def submitted(package: Path, *more: object) -> Said:
-    said = merflow("pipeline", "submit", package, "--models", VARIANT, *more)
-    assert said.code == 0, said
-    return said
-
-
-def started(kfp: KfpServer, packages: Path, *more: object) -> dict[str, Any]:
-    """Submit a run; return it as the server has it."""
-    submitted(packages / "benchmark.yaml", *more)
-    return list(kfp.runs.values())[-1]
 
 
 def workflow_of(kfp: KfpServer, run: dict[str, Any], packages: Path, **settings: Any) -> Workflow:  # noqa: ANN401

@@ -22,7 +22,7 @@ from merflow.submission.watch import watch
 from tests.cli.command import merflow, refused
 from tests.programs import free_ports
 from tests.submission.kfp_server import Fault, KfpServer
-from tests.submission.test_commands import VARIANT, started, submitted
+from tests.submission.started_runs import VARIANT, started, submitted
 
 CREATE = "POST /apis/v2beta1/runs$"
 

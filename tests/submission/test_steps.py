@@ -19,9 +19,9 @@ from tests.submission.workflow import Workflow
 ORDER = ["fingerprint", "plan-benchmark", "index", "validate", "transcribe", "split", "list-folds", "train"]
 
 
-def run_with(package: Path, *, state: str = "RUNNING", **settings: Any) -> tuple[Run, Package]:  # noqa: ANN401
+def run_with(package: Path, **settings: Any) -> tuple[Run, Package]:  # noqa: ANN401
     graph = Package.read(package)
-    told = {"run_id": "a", "display_name": "first", "state": state, "created_at": "2026-11-01T10:00:00Z"}
+    told = {"run_id": "a", "display_name": "first", "state": "RUNNING", "created_at": "2026-11-01T10:00:00Z"}
     details = {"run_details": {"task_details": Workflow("w", graph, **settings).tasks("a")}}
     client = kfp_server_api.ApiClient()
     raw = client._ApiClient__deserialize({**told, **details}, "V2beta1Run")

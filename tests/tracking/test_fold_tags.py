@@ -1,4 +1,4 @@
-from merflow.contracts.fold_record import Origin
+from merflow.contracts.planned_fold import Origin
 from merflow.contracts.selection import NONE_PAPER
 from merflow.tracking.fold_tags import variant_tags
 from tests.contracts.records import planned_fold

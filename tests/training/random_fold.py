@@ -151,3 +151,11 @@ def together(call: Callable[..., Result], *, params: TrainingParams) -> list[Res
 def _as_one_of_several(call: Callable[..., Result], *, params: TrainingParams) -> tuple[int, Result]:
     with joined(params) as ranks:
         return ranks.rank, call(params=params, ranks=ranks)
+
+
+def assert_equal(found: Outcome, expected: Outcome) -> None:
+    assert found[0] == expected[0]
+    assert found[1].keys() == expected[1].keys()
+    for name, value in expected[1].items():
+        assert torch.equal(found[1][name], value), name
+    assert np.array_equal(found[2], expected[2])

@@ -124,7 +124,6 @@ def fold(
     training: TrainingParams | None = None,
     tracker: Tracker | None = None,
     progress: EpochProgress | None = None,
-    restart: bool = False,
     later: Sequence[Mapping[str, object]] = (),
     **recipe_changes: object,
 ) -> TrainedFold:
@@ -140,7 +139,6 @@ def fold(
         training: Training parameters.
         tracker: Receives the figures of each epoch.
         progress: Called after each epoch.
-        restart: If true, discard the checkpoint.
         later: Changes of the recipe in each stage after the first.
         recipe_changes: Changes of the recipe in the first stage.
     """
@@ -158,5 +156,4 @@ def fold(
         folder=folder,
         tracker=tracker or NullTracker(),
         progress=progress,
-        restart=restart,
     )

@@ -10,8 +10,8 @@ from merflow.inference.missing import Without
 from merflow.inference.prediction import predict
 from merflow.training.modality_dropout import drop_modalities
 from tests.models.batches import EMOTIONS
+from tests.training.interruption import assert_equal
 from tests.training.separable import fold, fresh_model, params, separable
-from tests.training.test_resume import assert_equal
 
 
 def large_batch(count: int = 4000) -> Batch:

@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -17,7 +16,7 @@ from merflow.errors import TrainingError
 from merflow.inference.devices import gpus
 from merflow.inference.ranks import ALONE, Ranks
 from merflow.training.parallel import average_gradients, environments, joined, share_of_loss
-from tests.training.random_fold import Outcome, outcome, together, train
+from tests.training.random_fold import assert_equal, outcome, together, train
 from tests.training.separable import params
 
 ONE, TWO = params(shadow_selection="none-paper"), params(shadow_selection="none-paper", devices_per_fold=2)
@@ -73,14 +72,6 @@ def gradients(ranks: Ranks) -> list[list[float] | None]:
 def seen(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """Results of each of the two processes."""
     return together(partial(scenario, tmp_path_factory.mktemp("together")), params=TWO)
-
-
-def assert_equal(found: Outcome, expected: Outcome) -> None:
-    assert found[0] == expected[0]
-    assert found[1].keys() == expected[1].keys()
-    for name, value in expected[1].items():
-        assert torch.equal(found[1][name], value), name
-    assert np.array_equal(found[2], expected[2])
 
 
 @pytest.mark.parametrize("variant", CASES)

@@ -7,8 +7,8 @@ import torch
 
 from merflow.inference.devices import autocast_dtype, gpus
 from merflow.training.compiling import rounded_up
+from tests.training.interruption import assert_equal, interrupted
 from tests.training.separable import fold, fresh_model, params, separable
-from tests.training.test_resume import assert_equal, interrupted
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 

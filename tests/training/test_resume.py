@@ -7,38 +7,11 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import save_file
-from torch import Tensor
 
 from merflow.errors import TrainingError
 from merflow.training.resume import CHECKPOINT
+from tests.training.interruption import assert_equal, interrupted, without_seconds
 from tests.training.separable import fold, fresh_model, separable
-
-
-class StopError(Exception):
-    """Raised in the middle of a fold."""
-
-
-def stop_after(epoch: int) -> Any:  # noqa: ANN401 - a progress callback
-    def progress(done: int, _last: int, _figures: Mapping[str, float]) -> None:
-        if done == epoch:
-            raise StopError
-
-    return progress
-
-
-def interrupted(folder: Path, *, after: int, **recipe_changes: Any) -> None:  # noqa: ANN401 - a recipe's values
-    with pytest.raises(StopError):
-        fold(fresh_model(), folder, progress=stop_after(after), **recipe_changes)
-
-
-def without_seconds(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
-
-
-def assert_equal(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
-    assert found.keys() == expected.keys()
-    for name, value in expected.items():
-        assert torch.equal(found[name], value), name
 
 
 @pytest.mark.parametrize("after", [1, 4, 9])
@@ -112,14 +85,6 @@ def test_other_data_are_refused(tmp_path: Path, part: str) -> None:
     sources[part] = separable(len(sources[part]), seed=9)
     with pytest.raises(TrainingError, match=r"data: (96|40) utterances, "):
         fold(fresh_model(), tmp_path, train=sources["train"], dev=sources["dev"])
-
-
-def test_restart_forgets_a_foreign_checkpoint(tmp_path: Path) -> None:
-    interrupted(tmp_path / "other", after=1, lr=0.02)
-    model, untouched = fresh_model(), fresh_model()
-    fold(model, tmp_path / "other", restart=True)
-    fold(untouched, tmp_path / "fresh")
-    assert_equal(model.state_dict(), untouched.state_dict())
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut", "text"])

@@ -16,8 +16,8 @@ from merflow.inference.prediction import predict
 from merflow.models import MODELS
 from merflow.training.loop import TrainedFold, train_fold
 from merflow.training.stages import Material, Stage
+from tests.training.interruption import without_seconds
 from tests.training.separable import SHAPES, Utterances, params, recipe, separable
-from tests.training.test_resume import without_seconds
 
 VALENCE = SCALES["valence"]
 DEV, TEST = (2, 8)

@@ -11,8 +11,8 @@ from merflow.evaluation.metrics import unweighted_accuracy
 from merflow.training.loop import TrainedFold
 from merflow.training.shadow import Shadow
 from tests.models.batches import EMOTIONS
+from tests.training.interruption import assert_equal, interrupted, without_seconds
 from tests.training.separable import Utterances, fold, fresh_model, separable
-from tests.training.test_resume import assert_equal, interrupted, without_seconds
 
 CHANGES: dict[str, Any] = {"lr": 0.03, "max_epochs": 12, "patience_epochs": 6}
 

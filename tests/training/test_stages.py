@@ -13,8 +13,8 @@ from merflow.errors import TrainingError
 from merflow.training.loop import TrainedFold, train_fold
 from merflow.training.stages import Material, Stage
 from tests.models.batches import EMOTIONS
+from tests.training.interruption import assert_equal, interrupted, without_seconds
 from tests.training.separable import SEED, fold, fresh_model, params, recipe, separable
-from tests.training.test_resume import assert_equal, interrupted, without_seconds
 
 # The first stage's best epoch is not its last one, so that it matters which weights the second starts from; and its UA
 # cannot be beaten, but its loss can.

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 from merflow.cli.console import print_json, print_table, progress_bars
 from merflow.cli.options import JsonOption, ParamsOption, SetOption, load_params
 from merflow.contracts.task import EMOTION
+from merflow.contracts.terminal_table import lineless_table
 
 if TYPE_CHECKING:
     from merflow.contracts.classics import ClassicRecord
@@ -63,7 +63,7 @@ def classics(
     if as_json:
         print_json([record.model_dump(mode="json") for record in records])
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = lineless_table()
     for column in ("classic", "reads", "development", "description"):
         table.add_column(column, no_wrap=column != "description")
     for record in records:

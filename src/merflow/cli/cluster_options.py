@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 from merflow.cli.console import ERR, OUT, print_json, print_table
 from merflow.cli.options import JsonOption
+from merflow.contracts.terminal_table import lineless_table
 
 if TYPE_CHECKING:  # commands import the rest when they run
     from merflow.submission.server import Server
@@ -28,13 +28,13 @@ RunArgument = Annotated[
 ]
 
 
-def server_of(profile: str | None, host: str | None, namespace: str | None, *, patience_s: float = 20.0) -> "Server":
+def server_of(profile: str | None, host: str | None, namespace: str | None) -> "Server":
     """Return the server of the profile that the options choose; print problems with it to standard error."""
     from merflow.submission.profiles import choose
     from merflow.submission.server import Server
 
     _, chosen = choose(profile, host=host, namespace=namespace)
-    return Server(chosen, patience_s=patience_s, notice=lambda text: ERR.print(text, markup=False))
+    return Server(chosen, notice=lambda text: ERR.print(text, markup=False))
 
 
 def profiles(as_json: JsonOption = False) -> None:
@@ -54,7 +54,7 @@ def profiles(as_json: JsonOption = False) -> None:
             }
         )
     else:
-        table = Table(box=None, pad_edge=False, header_style="bold")
+        table = lineless_table()
         for column in ("profile", "host", "namespace", "experiment", "login"):
             table.add_column(column, no_wrap=True)
         for name, each in found.clusters.items():

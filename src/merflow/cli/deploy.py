@@ -8,7 +8,7 @@ import typer
 from merflow.cli.console import ERR, OUT, print_json
 from merflow.cli.options import JsonOption
 from merflow.cli.registry import FolderOption, NameOption, UriOption, VersionArgument
-from merflow.cli.submit import AllowTagOption
+from merflow.cli.submission import AllowTagOption
 
 _CANARY, _CLUSTER = "Canary", "The cluster"
 

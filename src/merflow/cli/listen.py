@@ -161,9 +161,9 @@ def _print_results(results: "ListeningResults") -> None:
 
 def _table(results: "ListeningResults") -> "Table":
     """Return one row per emotion, or per side of the scale."""
-    from rich.table import Table
+    from merflow.contracts.terminal_table import lineless_table
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = lineless_table()
     table.add_column(results.model.task, no_wrap=True)
     for column in ("speech", "share", "segments"):
         table.add_column(column, justify="right", no_wrap=True)

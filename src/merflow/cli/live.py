@@ -13,6 +13,7 @@ from rich.text import Text
 
 from merflow.contracts.numerals import clock_text
 from merflow.contracts.pipeline_steps import StepTime
+from merflow.contracts.terminal_table import lineless_table
 
 _COUNT = re.compile(r"(?P<stage>.+): (?:epoch )?(?P<done>\d+)/(?P<total>\d+) \(\d+ s\)$")
 # Minimum time between plain lines; a long run prints them less often.
@@ -145,7 +146,7 @@ def steps_table(steps: Sequence[StepTime], *, seconds: float) -> Table:
         steps: In the order of their rows.
         seconds: Wall time of the whole run.
     """
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = lineless_table()
     table.add_column("step", no_wrap=True)
     table.add_column("time", justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)

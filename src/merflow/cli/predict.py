@@ -128,10 +128,10 @@ def _print_results(results: "ClipResults", *, out: Path | None) -> None:
 
 def _table(clips: "tuple[ClipResult, ...]", model: "ListeningModel") -> "Table":
     """Return one row per clip."""
-    from rich.table import Table
+    from merflow.contracts.terminal_table import lineless_table
 
     warned = any(clip.heard and clip.heard.warnings for clip in clips)
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = lineless_table()
     for column in ("clip", model.task):
         table.add_column(column, no_wrap=True)
     if model.scale is None:

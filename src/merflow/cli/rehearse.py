@@ -72,9 +72,10 @@ def rehearse_package(
     """
     kfp_packages()
     from merflow.pipelines.lint.package import Package
+    from merflow.pipelines.rehearsal.overlay import rendered
     from merflow.pipelines.rehearsal.podman import Podman
     from merflow.pipelines.rehearsal.rehearsal import STORE, Settings, images, rehearse
-    from merflow.pipelines.rehearsal.services import Services, rendered
+    from merflow.pipelines.rehearsal.services import Services
 
     read = Package.read(package)
     values = _values(arguments or [], read.parameters)

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from merflow.contracts.numerals import clock_text
+from merflow.contracts.terminal_table import lineless_table
 
 if TYPE_CHECKING:
     from merflow.submission.runs import Run
@@ -76,7 +77,7 @@ def steps_table(steps: Sequence["Step"], *, expected: int | None = None) -> Tabl
         steps: The steps.
         expected: Number of folds; None if it is not known.
     """
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = lineless_table()
     table.add_column("step", no_wrap=True)
     table.add_column("state", no_wrap=True)
     table.add_column("time", justify="right", no_wrap=True)
@@ -107,7 +108,7 @@ def state_word(state: str) -> str:
 
 def runs_table(runs: Sequence["Run"]) -> Table:
     """Return one row per run."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = lineless_table()
     for column in ("run", "name", "state", "created"):
         table.add_column(column, no_wrap=True)
     table.add_column("time", justify="right", no_wrap=True)

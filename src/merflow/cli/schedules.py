@@ -3,13 +3,12 @@
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from merflow.cli.cluster_options import ClusterProfileOption, HostOption, NamespaceOption, server_of
 from merflow.cli.console import OUT, print_json, print_table
 from merflow.cli.options import JsonOption, ModelsOption, PromotionOption, SetOption
 from merflow.cli.packages import AllowOption
-from merflow.cli.submit import (
+from merflow.cli.submission import (
     AllowCodeOption,
     AllowTagOption,
     AllowUnpushedOption,
@@ -31,6 +30,7 @@ from merflow.cli.submit import (
     prepared,
     run_options,
 )
+from merflow.contracts.terminal_table import lineless_table
 from merflow.errors import SubmissionError
 
 app = typer.Typer(no_args_is_help=True)
@@ -139,7 +139,7 @@ def list_schedules(
     if not found:
         OUT.print("There are no schedules.")
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = lineless_table()
     for column in ("schedule", "name", "state", "when", "at once", "missed runs"):
         table.add_column(column, no_wrap=True)
     for each in found:

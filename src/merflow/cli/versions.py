@@ -12,7 +12,8 @@ from merflow.cli.console import print_json, print_tree
 from merflow.cli.options import JsonOption, ParamsOption, SetOption, load_params
 
 if TYPE_CHECKING:  # commands import their jobs when they run
-    from merflow.contracts.fold_record import FoldRecord, Origin
+    from merflow.contracts.fold_record import FoldRecord
+    from merflow.contracts.planned_fold import Origin
     from merflow.jobs.data_versions import FileRevisions
     from merflow.jobs.lineage import CodeVersion, DataVersion, Lineage
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field, FiniteFloat
 
-from merflow.contracts.formats import read_content, read_typed, write_typed
+from merflow.contracts.formats import read_content, write_typed
 from merflow.contracts.scores import Interval
 from merflow.contracts.streams import Role
 from merflow.contracts.strict import Strict
@@ -114,19 +114,6 @@ def write_calibration(folder: Path, calibration: AnyCalibration) -> None:
     write_typed(folder / CALIBRATION, calibration, number=FORMAT)
 
 
-def read_calibration(folder: Path) -> Calibration:
-    """Read the calibration of a package of an emotion model.
-
-    Raises:
-        ModelError: The package has none, or its model predicts scores.
-        FormatError: Another version of merflow wrote it, or it is damaged.
-    """
-    task = calibrated_task(folder)
-    if task != EMOTION:
-        raise needs_emotions(str(folder), task=task)
-    return read_typed(Calibration, folder / CALIBRATION, number=FORMAT, remedy=REMEDY)
-
-
 def calibrated_task(folder: Path) -> str:
     """Return the task of a package's calibration: ``emotion`` if the file does not say it.
 
@@ -138,11 +125,3 @@ def calibrated_task(folder: Path) -> str:
     if not path.is_file():
         raise ModelError(f"no such file: {path}; {REMEDY}")
     return str(read_content(path, remedy=REMEDY).get("task", EMOTION))
-
-
-def needs_emotions(where: str, *, task: str) -> ModelError:
-    """Return the error about a score model, for code that only supports emotion models."""
-    return ModelError(
-        f"{where} predicts {task}, which is a score, and only a model of emotions can be used here; name one that was "
-        "trained with splits.task=emotion"
-    )

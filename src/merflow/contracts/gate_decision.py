@@ -1,18 +1,12 @@
 """The decision of the gate: every check with its numbers, and the resulting verdict."""
 
-from pathlib import Path
 from typing import Literal
 
 from pydantic import FiniteFloat, model_validator
 
-from merflow.contracts.formats import read_typed, write_typed
 from merflow.contracts.model_package import Kind
 from merflow.contracts.scores import Interval
 from merflow.contracts.strict import Strict
-
-DECISION = "gate.json"
-FORMAT = 1
-_REMEDY = "run merflow registry promote again"
 
 Mode = Literal["enforce", "warn", "dry-run"]
 Unit = Literal["share", "points", "scale", "ms", "MiB", "ratio", "count"]
@@ -150,21 +144,3 @@ def verdict_of(checks: tuple[Check, ...], *, mode: Mode, forced: str) -> bool:
     if mode == "dry-run" or any(check.binding for check in failed):
         return False
     return not failed or mode == "warn" or bool(forced)
-
-
-def write_decision(folder: Path, decision: GateDecision) -> None:
-    """Write ``gate.json``.
-
-    Raises:
-        OutputError: The folder cannot be written.
-    """
-    write_typed(folder / DECISION, decision, number=FORMAT)
-
-
-def read_decision(folder: Path) -> GateDecision:
-    """Read ``gate.json``.
-
-    Raises:
-        FormatError: It is missing or damaged, or another version of merflow wrote it.
-    """
-    return read_typed(GateDecision, folder / DECISION, number=FORMAT, remedy=_REMEDY)

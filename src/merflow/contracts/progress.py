@@ -13,13 +13,14 @@ from merflow.errors import MerflowError
 
 PREFIX = "merflow | "
 ERROR_PREFIX = "merflow ! "
+_EVERY_S = 10.0
 
 # Called by a job with its stage, the steps done and the total number of steps; done == total ends the stage.
 Progress = Callable[[str, int, int], None]
 
 
-def plain_lines(*, every_s: float = 10.0) -> Progress:
-    """Return a progress that prints a line every ``every_s`` seconds, and one at the end of a stage."""
+def plain_lines() -> Progress:
+    """Return a progress that prints a line every ten seconds, and one at the end of a stage."""
     current = ""
     started = last = time.monotonic()
 
@@ -28,7 +29,7 @@ def plain_lines(*, every_s: float = 10.0) -> Progress:
         now = time.monotonic()
         if stage != current:
             current, started, last = stage, now, now
-        if done >= total or now - last >= every_s:
+        if done >= total or now - last >= _EVERY_S:
             last = now
             say(f"{stage}: {_unit(stage)}{done}/{total} ({now - started:.0f} s)")
 

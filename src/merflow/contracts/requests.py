@@ -13,13 +13,13 @@ from merflow.contracts.params import (
     CorpusParams,
     EvaluationParams,
     FeatureParams,
-    SplitParams,
     TrackingParams,
     TrainingParams,
     TranscriptionParams,
     Transcripts,
     TuningParams,
 )
+from merflow.contracts.split_params import SplitParams
 from merflow.contracts.streams import Stream
 from merflow.contracts.strict import Strict, parse_json
 

@@ -19,7 +19,7 @@ PSI_LIMIT = 0.2
 # The energy distance of the same shift, in standard deviations of the reference. It detects changes within a bin, such
 # as a longer tail.
 ENERGY_LIMIT = 0.34
-BINS = 10
+_BINS = 10
 # Half a clip is added to every bin, so that an empty one does not make the index infinite.
 _SMOOTHING = 0.5
 
@@ -36,9 +36,9 @@ def psi(reference: np.ndarray, window: np.ndarray) -> float:
     return float(np.sum((q - p) * np.log(q / p)))
 
 
-def inner_edges(reference: np.ndarray, *, bins: int = BINS) -> np.ndarray:
+def inner_edges(reference: np.ndarray) -> np.ndarray:
     """Return the edges between bins with about equal numbers of reference values ``(n,)``; fewer bins for ties."""
-    edges: np.ndarray = np.unique(np.quantile(reference, np.arange(1, bins) / bins, method="inverted_cdf"))
+    edges: np.ndarray = np.unique(np.quantile(reference, np.arange(1, _BINS) / _BINS, method="inverted_cdf"))
     inner: np.ndarray = edges[edges < reference.max()]  # a bin above the highest value would be empty
     return inner
 

@@ -19,7 +19,7 @@ from merflow.exporting.whisper_bands import WhisperBands
 from merflow.features.encoders.builders import build_preparer
 from merflow.features.encoders.huggingface.networks import Network, build_network
 from merflow.features.encoders.huggingface.processors import LEAST_VARIANCE, SpeechPreparer
-from merflow.features.encoders.huggingface.step_times import FRAME_SAMPLES
+from merflow.features.encoders.huggingface.steps import FRAME_SAMPLES
 from merflow.features.encoders.lite.speech import LiteSpeechLayersSettings, LiteSpeechSettings
 from merflow.features.media import clips
 

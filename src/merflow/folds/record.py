@@ -5,15 +5,8 @@ from collections.abc import Mapping
 
 import torch
 
-from merflow.contracts.fold_record import (
-    ChosenEpoch,
-    DataMd5,
-    FoldRecord,
-    Origin,
-    PlannedFold,
-    RecordedEncoder,
-    ShadowEpoch,
-)
+from merflow.contracts.fold_record import ChosenEpoch, FoldRecord, ShadowEpoch
+from merflow.contracts.planned_fold import DataMd5, Origin, PlannedFold, RecordedEncoder
 from merflow.contracts.presets import spec_of
 from merflow.contracts.regime import Regime
 from merflow.contracts.selection import none_paper_of

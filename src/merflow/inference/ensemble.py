@@ -17,8 +17,9 @@ from merflow.contracts.streams import Modality, Role
 from merflow.contracts.task import Classification, Task
 from merflow.errors import FeatureError, ModelError
 from merflow.inference.answers import EmotionAnswers, Prediction, ScoreAnswers, ScorePrediction, answers_of
-from merflow.inference.media_batches import MediaEncoders, RefusedInput
+from merflow.inference.media_batches import MediaEncoders
 from merflow.inference.media_clips import Clip
+from merflow.inference.media_streams import RefusedInput
 from merflow.inference.prediction import predict
 from merflow.inference.shared_encoders import SharedEncoders
 from merflow.inference.trained_model import TrainedModel, load_trained

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from merflow.contracts.params import SplitParams
 from merflow.contracts.progress import say
+from merflow.contracts.split_params import SplitParams
 from merflow.corpus.manifest import read_manifest, refuse_failed
 from merflow.corpus.readers.catalogue import check_protocol, reader_of, task_of_corpus
 from merflow.corpus.splitting.splits import Splits, make_splits, write_splits

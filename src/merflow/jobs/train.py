@@ -12,18 +12,16 @@ import numpy as np
 from torch import nn
 
 from merflow.contracts import processes
-from merflow.contracts.fold_record import FoldRecord, PlannedFold
+from merflow.contracts.fold_record import FoldRecord
 from merflow.contracts.history import write_history
 from merflow.contracts.numerals import percent
 from merflow.contracts.params import TrainingParams
+from merflow.contracts.planned_fold import PlannedFold
 from merflow.contracts.presets import UserPresets
 from merflow.contracts.progress import Progress, plain_lines, say
-from merflow.contracts.recipe import Recipe
 from merflow.contracts.sources import UtteranceSource
-from merflow.contracts.streams import MODALITY_OF
 from merflow.contracts.tracked_run import read_tracked_run
 from merflow.contracts.tracker import NullTracker
-from merflow.contracts.transcripts import transcripts_of
 from merflow.errors import TrainingError
 from merflow.features.batches.dataset import FeatureDataset
 from merflow.features.batches.raw_dataset import RawDataset
@@ -33,10 +31,9 @@ from merflow.folds.inputs import FoldInputs
 from merflow.folds.inspection import LoadedFold, inspected
 from merflow.folds.record import fold_record, planned_fold
 from merflow.folds.saving import save_trained
+from merflow.folds.testing import parts_by_missing, predictions_by_missing
 from merflow.inference.devices import device_of
 from merflow.inference.encoded import EncodedModel, EncodedSource
-from merflow.inference.missing import Without, missing_sets
-from merflow.inference.prediction import predict
 from merflow.inference.ranks import ALONE, Ranks
 from merflow.runs import fold_folder
 from merflow.runs.remembered import remember_trained
@@ -226,8 +223,8 @@ def _train(
         )
         learner = trained.material.model
         recipe = inputs.recipes[trained.history.best.stage - 1]
-        tests = _tests(inputs, datasets, recipe)
-        predicted = _predictions(inputs, learner, tests, recipe=recipe, ranks=ranks)
+        tests = parts_by_missing(inputs, datasets, recipe)
+        predicted = predictions_by_missing(inputs, learner, tests, recipe=recipe, ranks=ranks)
         if ranks.is_first:
             record = fold_record(planned, trained, shapes=datasets.shapes)
             shown = inspected(_loaded(inputs, learner, tests[""]), predicted=predicted[""])
@@ -271,32 +268,3 @@ def _loaded(inputs: FoldInputs, model: nn.Module, test: UtteranceSource) -> Load
         return LoadedFold.of(inputs, model.model, EncodedSource(test, model.encoders))
     assert isinstance(test, FeatureDataset)
     return LoadedFold.of(inputs, model, test)
-
-
-def _tests(inputs: FoldInputs, datasets: FoldDatasets, recipe: Recipe) -> dict[str, UtteranceSource]:
-    """Return the test part by what is missing, as ``contracts.tables.MISSING`` names it; the first misses nothing."""
-    whole = datasets.part("test", recipe)
-    modalities = {MODALITY_OF[stream.role] for stream in inputs.streams}
-    tests: dict[str, UtteranceSource] = {"": whole}
-    tests |= {"+".join(missing): Without(whole, missing) for missing in missing_sets(modalities)}
-    if (others := inputs.streams_with_other_words) is not None:
-        tests[f"text={transcripts_of(others)}"] = datasets.part("test", recipe, streams=others)
-    return tests
-
-
-def _predictions(
-    inputs: FoldInputs, model: nn.Module, tests: Mapping[str, UtteranceSource], *, recipe: Recipe, ranks: Ranks
-) -> dict[str, np.ndarray]:
-    """Return the test predictions by what is missing."""
-    return {
-        missing: predict(
-            model,
-            test,
-            task=inputs.task,
-            batch_size=recipe.batch_size,
-            params=inputs.params,
-            precision=recipe.precision,
-            ranks=ranks,
-        )
-        for missing, test in tests.items()
-    }

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import Field
 
-from merflow.contracts.fold_record import PlannedFold
+from merflow.contracts.planned_fold import PlannedFold
 from merflow.contracts.presets import Preset, parse_variant
 from merflow.contracts.recipe import Recipe
 from merflow.contracts.strict import Strict, parse

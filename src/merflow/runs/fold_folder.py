@@ -20,8 +20,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from merflow.contracts.fold_record import FOLD_RECORD, FORMAT, REMEDY, FoldRecord, PlannedFold, read_fold_record
+from merflow.contracts.fold_record import FOLD_RECORD, FORMAT, REMEDY, FoldRecord, read_fold_record
 from merflow.contracts.formats import refused
+from merflow.contracts.planned_fold import PlannedFold
 from merflow.contracts.selection import Selection, none_paper_of
 from merflow.contracts.tables import conform, read_table, tables_of
 from merflow.contracts.task import Regression

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import merflow
-from merflow.contracts.fold_record import Environment
+from merflow.contracts.planned_fold import Environment
 
 _SOURCE = Path(merflow.__path__[0])
 

@@ -111,11 +111,6 @@ class Workspace:
         """URI of MLflow's database if no server is named."""
         return f"sqlite:///{self.root.resolve() / 'mlflow.db'}"
 
-    @property
-    def tracking_artifacts(self) -> Path:
-        """Folder of MLflow's artifacts if no server is named."""
-        return self.root.resolve() / "mlartifacts"
-
 
 def workspace_of(request: Path) -> Path:
     """Return the workspace that contains the request of a fold (:attr:`Workspace.requests`)."""

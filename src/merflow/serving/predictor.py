@@ -18,9 +18,9 @@ from merflow.corpus.samples import RATE_HZ
 from merflow.errors import CorpusError, FeatureError, MediaError
 from merflow.inference.answers import Prediction, ScorePrediction
 from merflow.inference.ensemble import Ensemble
-from merflow.inference.media_batches import RefusedInput, source_of
 from merflow.inference.media_clips import Clip, Samples
 from merflow.inference.media_inputs import samples_of
+from merflow.inference.media_streams import RefusedInput, source_of
 from merflow.serving.answers import ClipAnswer, ClipPrediction, ClipScore, Predicted, RefusedClip
 from merflow.serving.clip_checks import ClipChecks, Measured
 from merflow.serving.media import open_clip

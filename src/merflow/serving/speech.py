@@ -10,7 +10,7 @@ Shapes: W windows of 512 samples.
 """
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
@@ -22,11 +22,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from merflow.corpus.samples import RATE_HZ
 from merflow.errors import FeatureError
 
 WINDOW = 512  # samples that share one probability
-WINDOW_S = WINDOW / RATE_HZ
 IDENTITY = "silero-vad 16k 6.2"  # change it when probabilities change; part of the key of remembered results
 
 _CONTEXT = 64  # samples before a window that the network also reads
@@ -115,24 +113,6 @@ class SpeechDetector:
             probabilities, self._state = self._network(seen.unfold(0, _CONTEXT + WINDOW, WINDOW), self._state)
         values: np.ndarray = probabilities.numpy()
         return values
-
-
-def speech_probabilities(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """Yield the probability of speech in each 32 ms window, as blocks of a recording arrive.
-
-    Args:
-        blocks: 16 kHz mono samples in order, ``(n,)`` float32 of any lengths.
-
-    Yields:
-        ``(W,)`` float32: the windows that each block completed; last, the incomplete one.
-
-    Raises:
-        FeatureError: silero-vad is not installed.
-    """
-    detector = SpeechDetector()
-    for block in blocks:
-        yield detector.feed(block)
-    yield detector.finish()
 
 
 @contextmanager

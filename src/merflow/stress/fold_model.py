@@ -19,8 +19,8 @@ from merflow.contracts.batch import Batch, RawBatch
 from merflow.contracts.streams import MODALITY_OF
 from merflow.corpus.samples import Excerpt, read_samples
 from merflow.errors import CorpusError
-from merflow.inference.media_batches import RefusedInput
 from merflow.inference.media_clips import Clip, Samples
+from merflow.inference.media_streams import RefusedInput
 from merflow.inference.missing import without
 from merflow.inference.prediction import predict
 from merflow.inference.trained_model import TrainedModel

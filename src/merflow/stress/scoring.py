@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from merflow.contracts.scores import Interval
-from merflow.contracts.stress_results import ConditionResult, GroupResult, StressResults
+from merflow.contracts.stress_checks import ConditionResult, GroupResult
+from merflow.contracts.stress_results import StressResults
 from merflow.evaluation.metrics import unweighted_accuracy_of
 from merflow.evaluation.significance import (
     FEWEST_DIALOGUES,

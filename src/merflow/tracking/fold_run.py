@@ -8,8 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from merflow.contracts.fold_record import PlannedFold
 from merflow.contracts.history import HISTORY, read_history
+from merflow.contracts.planned_fold import PlannedFold
 from merflow.errors import OutputError, TrackingError
 from merflow.storage.local import read_json, write_json
 from merflow.tracking.deletion import retire_run

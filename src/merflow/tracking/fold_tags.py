@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from merflow.contracts.fold_record import PlannedFold
+from merflow.contracts.planned_fold import PlannedFold
 from merflow.tracking.runs import SOURCE_TAGS
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from merflow.contracts.fold_record import PlannedFold
+from merflow.contracts.planned_fold import PlannedFold
 from merflow.contracts.pod_environment import PodEnvironment
 from merflow.contracts.results import Results
 from merflow.contracts.score_figures import FoldFigures

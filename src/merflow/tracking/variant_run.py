@@ -11,7 +11,7 @@ test-selected epochs have a separate child run, which is tagged as not promotabl
 from collections.abc import Mapping
 from typing import Any
 
-from merflow.contracts.fold_record import PlannedFold
+from merflow.contracts.planned_fold import PlannedFold
 from merflow.contracts.published import by_test
 from merflow.contracts.results import Results
 from merflow.contracts.score_figures import NonePaperFigures

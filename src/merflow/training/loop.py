@@ -19,14 +19,7 @@ from merflow.inference.devices import device_of
 from merflow.inference.ranks import ALONE, Ranks
 from merflow.training.history import FoldHistory
 from merflow.training.optimization import TrainingState, develop, shadow_predictions, train_epoch
-from merflow.training.resume import (
-    FoldState,
-    fingerprint_of,
-    load_checkpoint,
-    remove_checkpoint,
-    save_checkpoint,
-    stage_reached,
-)
+from merflow.training.resume import FoldState, fingerprint_of, load_checkpoint, save_checkpoint, stage_reached
 from merflow.training.schedules import set_lr
 from merflow.training.shadow import Shadow
 from merflow.training.stages import Material, Stage
@@ -58,7 +51,6 @@ def train_fold(
     folder: Path,
     tracker: Tracker,
     progress: EpochProgress | None = None,
-    restart: bool = False,
     ranks: Ranks = ALONE,
 ) -> TrainedFold:
     """Train stage after stage; each starts from the weights of the best epoch so far.
@@ -80,7 +72,6 @@ def train_fold(
         folder: Folder of the checkpoint.
         tracker: Receives the figures of each epoch.
         progress: Called after each epoch.
-        restart: If true, discard any checkpoint, even a corrupt one or one of another fold, and start over.
         ranks: The processes that train the fold together. All read the checkpoint; the first writes it.
 
     Raises:
@@ -92,8 +83,6 @@ def train_fold(
     caps = [min(stage.recipe.max_epochs, params.max_epochs or stage.recipe.max_epochs) for stage in stages]
     ends = [stage.epochs or cap for stage, cap in zip(stages, caps, strict=True)]
     report = _reporter(tracker, progress, ends=ends)
-    if restart:
-        remove_checkpoint(folder)
     ranks.wait()
     reached = min(stage_reached(folder), len(stages))
     with deterministic(threads=params.threads):

@@ -151,11 +151,6 @@ def load_checkpoint(
         )
 
 
-def remove_checkpoint(folder: Path) -> None:
-    """Delete the checkpoint of a fold, if there is one."""
-    (folder / CHECKPOINT).unlink(missing_ok=True)
-
-
 @contextmanager
 def _no_checkpoint(path: Path) -> Iterator[None]:
     """Raise errors of the block as errors in this file."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from merflow.contracts.params import SplitParams
+from merflow.contracts.split_params import SplitParams
 from merflow.contracts.taxonomy import taxonomy
 from merflow.corpus.manifest import Manifest, build_manifest
 

@@ -1,8 +1,8 @@
 import pandas as pd
 import pytest
 
-from merflow.contracts.params import SplitParams
 from merflow.contracts.protocols import DEVELOPMENTS, PROTOCOLS
+from merflow.contracts.split_params import SplitParams
 from merflow.corpus.manifest import Manifest
 from merflow.corpus.splitting.protocols import fold_count
 from merflow.corpus.splitting.splits import make_splits

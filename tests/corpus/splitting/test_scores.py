@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from merflow.contracts.params import SplitParams
+from merflow.contracts.split_params import SplitParams
 from merflow.corpus.manifest import Manifest, write_manifest
 from merflow.corpus.splitting.splits import ids, make_splits, read_splits, write_splits
 from merflow.errors import SplitError

@@ -1,7 +1,6 @@
 import json
 import random
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -9,18 +8,9 @@ import pytest
 
 from merflow.corpus.transcription.whisper_folder import WhisperFolder
 from merflow.corpus.transcription.word_errors import EditCounts, pooled, word_errors
+from tests.corpus.transcription.slow_edits import distance
 
 WORDS = ["a", "be", "can", "do", "each", "for", "go", "he", "in", "just", "know"]
-
-
-def distance(said: Sequence[str], heard: Sequence[str]) -> int:
-    """Return the fewest edits from one sequence to the other, cell by cell."""
-    row = list(range(len(heard) + 1))
-    for i, one in enumerate(said, start=1):
-        row, above = [i], row
-        for j, other in enumerate(heard, start=1):
-            row.append(min(above[j] + 1, row[j - 1] + 1, above[j - 1] + (one != other)))
-    return row[-1]
 
 
 def table(*texts: tuple[str | None, str | None]) -> pd.DataFrame:

@@ -11,8 +11,8 @@ from merflow.contracts.selection import Selection
 from merflow.evaluation.comparisons import ComparedOrigin, compare_variants
 from merflow.evaluation.report.notes import power_note
 from merflow.evaluation.report.terminal import comparisons_table, results_table, variants_table
+from tests.evaluation.drawn_benchmark import PARAMS, corpus, held_out, table
 from tests.evaluation.finished import NAMES, SELECTION, TRAINING, changed, results_of_three
-from tests.evaluation.test_summary import PARAMS, corpus, held_out, table
 
 
 def found(*seeds: int, skills: tuple[float, ...]) -> ComparedRuns:

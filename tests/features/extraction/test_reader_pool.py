@@ -17,7 +17,7 @@ from merflow.contracts.presets import EncoderSpec
 from merflow.contracts.streams import Stream
 from merflow.errors import FeatureError
 from merflow.features.extraction.reader_pool import ReaderPool, worker_count
-from tests.contracts.test_processes import is_alive, wait_until
+from tests.living_processes import is_alive, wait_until
 
 
 @dataclass(frozen=True)

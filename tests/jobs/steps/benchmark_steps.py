@@ -10,8 +10,6 @@ from typing import Any
 from merflow.errors import MerflowError
 from merflow.jobs import steps
 
-PREPARATION = ("index", "validate", "transcribe", "split", "extract")
-
 
 @dataclass
 class StepByStep:

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from merflow.components import IMAGE
-from merflow.pipelines.rehearsal.services import Services, rendered
+from merflow.pipelines.rehearsal.overlay import rendered
+from merflow.pipelines.rehearsal.services import Services
 from tests.pipelines.rehearsal import stage as stages
 from tests.pipelines.rehearsal.leaks import PODMAN, Run, dump, leaks
 from tools.rehearsal_kills import Killer, differences, pods_of_runs

@@ -11,8 +11,9 @@ from pathlib import Path
 import mlflow
 import pytest
 
+from merflow.pipelines.rehearsal.overlay import rendered
 from merflow.pipelines.rehearsal.podman import Podman
-from merflow.pipelines.rehearsal.services import Services, rendered
+from merflow.pipelines.rehearsal.services import Services
 from merflow.promotion.registry.audit import audit
 from merflow.promotion.registry.registry import Registry
 from merflow.tracking.connection import Connection

@@ -12,9 +12,10 @@ import pytest
 
 from merflow.pipelines.rehearsal import launcher
 from merflow.pipelines.rehearsal.for_podman import local_name
+from merflow.pipelines.rehearsal.overlay import rendered
 from merflow.pipelines.rehearsal.podman import Podman
 from merflow.pipelines.rehearsal.rehearsal import NAMESPACE, STORE
-from merflow.pipelines.rehearsal.services import Services, rendered
+from merflow.pipelines.rehearsal.services import Services
 from tests.pipelines.rehearsal import stage as stages
 from tools.rehearsal_kills import differences
 

@@ -14,7 +14,6 @@ from tests.promotion import packages
 
 AT, BY = "2026-01-02T03:04:05Z", "ada"
 CHAMPION_SKILL, BETTER = 0.6, 1.4
-AGAINST = "calibration error against the champion"
 
 
 def evidence(**changes: Any) -> Evidence:  # noqa: ANN401 - any field

@@ -1,14 +1,13 @@
 """The decision as a whole: verdicts, modes, what cannot be compared, purity."""
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
 from merflow.contracts.costs import SmokeTest
-from merflow.contracts.gate_decision import GateDecision, Mode, read_decision, write_decision
+from merflow.contracts.gate_decision import GateDecision, Mode
 from tests.promotion import packages
 from tests.promotion.gate.contenders import champion, decided, evidence, failed, of_package, policy
 
@@ -115,7 +114,7 @@ def test_a_damaged_champion_is_an_outcome_and_no_crash() -> None:
     assert failed(decision) == ["test pairs"]
 
 
-def test_the_decision_is_pure_and_round_trips(tmp_path: Path) -> None:
+def test_the_decision_is_pure_and_round_trips() -> None:
     candidate, against = evidence(), champion()
     before = [frame.copy(deep=True) for side in (candidate, against) for frame in (side.predictions, side.utterances)]
 
@@ -125,8 +124,7 @@ def test_the_decision_is_pure_and_round_trips(tmp_path: Path) -> None:
     after = [frame for side in (candidate, against) for frame in (side.predictions, side.utterances)]
     for old, new in zip(before, after, strict=True):
         pd.testing.assert_frame_equal(old, new)
-    write_decision(tmp_path, first)
-    assert read_decision(tmp_path) == first
+    assert GateDecision.model_validate_json(first.model_dump_json()) == first
 
 
 def test_a_verdict_that_its_checks_do_not_support_is_damage() -> None:

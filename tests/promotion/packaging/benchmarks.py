@@ -1,11 +1,15 @@
 """A finished benchmark without classics and validation, small enough for tests, and packages of it."""
 
+import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from merflow.contracts.calibration_record import Calibration
 from merflow.contracts.fold_id import parse_fold_id
 from merflow.contracts.model_package import Kind
 from merflow.contracts.params import Params
+from merflow.contracts.score_calibration import read_any_calibration
 from merflow.contracts.tracked_run import read_tracked_run
 from merflow.corpus.splitting.splits import read_splits
 from merflow.jobs.evaluate import evaluate
@@ -86,3 +90,21 @@ def packaged(run: Path, out: Path, *, variant: str = VARIANT, kind: Kind = "ense
     """Build a package on the CPU and return its folder."""
     build_package(run, variant, kind=kind, out=out, coverage=coverage, device="cpu", progress=lambda *_: None)
     return out
+
+
+def copy_first_member(ensemble: Path, folder: Path) -> Path:
+    """Copy a package with the first fold's model alone, so that its predictions can be compared with the fold's."""
+    shutil.copytree(ensemble, folder)
+    shutil.rmtree(folder / "members/01")
+    described = json.loads((folder / "package.json").read_text())
+    described["members"] = described["members"][:1]
+    described["files"] = {name: value for name, value in described["files"].items() if "members/01" not in name}
+    (folder / "package.json").write_text(json.dumps(described))
+    return folder
+
+
+def emotion_calibration(folder: Path) -> Calibration:
+    """Return the calibration of a package of an emotion model."""
+    calibration = read_any_calibration(folder)
+    assert isinstance(calibration, Calibration)
+    return calibration

@@ -1,18 +1,13 @@
 """A package in MLflow: it loads without a pickle and without the rooms that train, and predicts as in training."""
 
-import json
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from merflow.contracts.calibration_record import read_calibration
 from merflow.contracts.model_package import read_package
 from merflow.corpus.manifest import read_manifest
 from merflow.errors import ModelError, TrackingError
@@ -21,25 +16,8 @@ from merflow.promotion.packaging.mlflow_model import LoggedVersion, log_version_
 from merflow.runs.fold_folder import folds_below, read_predictions
 from merflow.runs.workspace import Workspace
 from merflow.tracking.connection import Connection
-from tests.promotion.packaging.benchmarks import VARIANT
-
-# A process that finds none of the rooms that train, and in which MLflow may not unpickle.
-LOADS = """
-import json, sys
-
-class Blocked:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[:2] in [["merflow", room] for room in ("training", "folds", "tuning", "jobs", "promotion")]:
-            raise ImportError(f"{name} is blocked")
-
-sys.meta_path.insert(0, Blocked())
-import mlflow, pandas
-mlflow.set_tracking_uri(sys.argv[1])
-model = mlflow.pyfunc.load_model(sys.argv[2], model_config={"device": "cpu"})
-table = pandas.read_json(sys.argv[3], orient="split", dtype=False, convert_dates=False)
-for calibrated in (False, True):
-    print(json.dumps(model.predict(table, params={"calibrated": calibrated}).to_dict("list")))
-"""
+from tests.promotion.packaging.benchmarks import VARIANT, copy_first_member, emotion_calibration
+from tests.promotion.packaging.blocked_process import predict_blocked
 
 
 @pytest.fixture(scope="module")
@@ -50,14 +28,7 @@ def connection(benchmark: Path) -> Connection:
 @pytest.fixture(scope="module")
 def one_member(ensemble: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a package of the first fold's model alone, so that its predictions can be compared with the fold's."""
-    folder = tmp_path_factory.mktemp("one") / "package"
-    shutil.copytree(ensemble, folder)
-    shutil.rmtree(folder / "members/01")
-    described = json.loads((folder / "package.json").read_text())
-    described["members"] = described["members"][:1]
-    described["files"] = {name: value for name, value in described["files"].items() if "members/01" not in name}
-    (folder / "package.json").write_text(json.dumps(described))
-    return folder
+    return copy_first_member(ensemble, tmp_path_factory.mktemp("one") / "package")
 
 
 @pytest.fixture(scope="module")
@@ -82,11 +53,11 @@ def test_the_model_is_linked_to_run_data_and_figures(
     assert len(figures) == 10
     assert all(name.startswith("cv/") for name in figures), "of the cross-validation, none of the model's own"
     assert figures["cv/test_UA"].value == pytest.approx(run.data.metrics["test_UA"], abs=1e-4)
-    assert figures["cv/coverage"].value == round(read_calibration(one_member).held_out.groups["any"].coverage, 4)
+    assert figures["cv/coverage"].value == round(emotion_calibration(one_member).held_out.groups["any"].coverage, 4)
     (dataset,) = [entry.dataset for entry in run.inputs.dataset_inputs]
     assert {(each.dataset_name, each.dataset_digest) for each in figures.values()} == {(dataset.name, dataset.digest)}
     assert model.tags["variant"] == VARIANT
-    assert model.params["temperature"] == f"{read_calibration(one_member).temperature:.4f}"
+    assert model.params["temperature"] == f"{emotion_calibration(one_member).temperature:.4f}"
 
 
 def test_the_model_has_signature_example_and_pinned_requirements(
@@ -126,33 +97,20 @@ def test_a_fresh_process_predicts_as_in_training(
         }
     )
     table.to_json(tmp_path / "clips.json", orient="split")
-    raw, calibrated = run_blocked(connection.uri, logged.model_uri, tmp_path / "clips.json")
+    raw, calibrated = predict_blocked(connection.uri, logged.model_uri, tmp_path / "clips.json")
 
     tested = read_predictions(min(folds_below(benchmark / "folds")))
     place = {name: index for index, name in enumerate(rows["utterance_id"])}
     at = [place[name] for name in tested["utterance_id"]]
     expected = np.stack(tested["probabilities"].tolist())
     classes = read_package(one_member).classes
-    calibration = read_calibration(one_member)
+    calibration = emotion_calibration(one_member)
     for found, wanted in ((raw, expected), (calibrated, scaled(expected, calibration.temperature))):
         columns = np.stack([found[f"probability_{name}"] for name in classes], axis=1)
         assert columns[at] == pytest.approx(wanted, abs=1e-5)
     assert [raw["emotion"][row] for row in at] == [classes[row.argmax()] for row in expected]
     assert raw["set"] == calibrated["set"]
     assert [len(each) != 1 for each in raw["set"]] == raw["abstained"]
-
-
-def run_blocked(uri: str, model_uri: str, table: Path) -> list[dict[str, Any]]:
-    environment = {**os.environ, "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
-    done = subprocess.run(
-        [sys.executable, "-c", LOADS, uri, model_uri, str(table)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def test_the_same_package_is_not_uploaded_twice(

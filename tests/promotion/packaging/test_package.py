@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from merflow.contracts.calibration_record import ANY_GROUP, read_calibration
+from merflow.contracts.calibration_record import ANY_GROUP
 from merflow.contracts.fold_record import FOLD_RECORD, read_fold_record
 from merflow.contracts.history import read_history
 from merflow.contracts.model_package import PREDICTIONS_FILE, REFERENCE_FILE, UTTERANCES_FILE, read_package
@@ -18,7 +18,7 @@ from merflow.evaluation.metrics import unweighted_accuracy
 from merflow.jobs.register import PackageSettings, build
 from merflow.promotion.packaging.benchmarked import find_variant
 from merflow.runs.fold_folder import folds_below, read_predictions
-from tests.promotion.packaging.benchmarks import VARIANT, packaged
+from tests.promotion.packaging.benchmarks import VARIANT, emotion_calibration, packaged
 
 
 def test_an_ensemble_has_the_folds_own_models(benchmark: Path, ensemble: Path) -> None:
@@ -70,7 +70,7 @@ def test_the_evidence_gives_the_benchmark_s_own_figure(benchmark: Path, ensemble
 
 
 def test_every_test_utterance_counts_in_the_calibration(ensemble: Path) -> None:
-    calibration = read_calibration(ensemble)
+    calibration = emotion_calibration(ensemble)
     assert calibration.grouped_by == "gender"
     assert calibration.thresholds.keys() == {"F", "M", ANY_GROUP}
     assert calibration.thresholds[ANY_GROUP] == min(calibration.thresholds.values())

@@ -20,8 +20,8 @@ from merflow.features.encoders.interface import Encoder, Prepared
 from merflow.inference import shared_encoders
 from merflow.inference.answers import Prediction
 from merflow.inference.ensemble import Ensemble
-from merflow.inference.media_batches import RefusedInput
 from merflow.inference.media_clips import Clip, dialogue
+from merflow.inference.media_streams import RefusedInput
 from merflow.inference.packaged_model import PackagedModel, load_package
 from merflow.runs.fold_folder import folds_below, read_predictions
 

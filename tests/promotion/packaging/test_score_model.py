@@ -1,7 +1,5 @@
 """A package of scores in MLflow: its figures, signature and answers, which are those of the training."""
 
-import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +21,8 @@ from merflow.runs.workspace import Workspace
 from merflow.storage.local import digest
 from merflow.tracking.connection import Connection
 from tests.promotion.packages import package
-from tests.promotion.packaging.benchmarks import VARIANT, packaged
-from tests.promotion.packaging.test_mlflow_model import run_blocked
+from tests.promotion.packaging.benchmarks import VARIANT, copy_first_member, packaged
+from tests.promotion.packaging.blocked_process import predict_blocked
 from tests.promotion.score_packages import FACTS
 
 
@@ -36,14 +34,7 @@ def connection(rated_benchmark: Path) -> Connection:
 @pytest.fixture(scope="module")
 def one_member(rated_ensemble: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a package of the first fold's model alone, so that its scores can be compared with the fold's."""
-    folder = tmp_path_factory.mktemp("one") / "package"
-    shutil.copytree(rated_ensemble, folder)
-    shutil.rmtree(folder / "members/01")
-    described = json.loads((folder / "package.json").read_text())
-    described["members"] = described["members"][:1]
-    described["files"] = {name: value for name, value in described["files"].items() if "members/01" not in name}
-    (folder / "package.json").write_text(json.dumps(described))
-    return folder
+    return copy_first_member(rated_ensemble, tmp_path_factory.mktemp("one") / "package")
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +77,7 @@ def test_a_fresh_process_predicts_as_in_training(
         }
     )
     table.to_json(tmp_path / "clips.json", orient="split")
-    raw, calibrated = run_blocked(connection.uri, logged.model_uri, tmp_path / "clips.json")
+    raw, calibrated = predict_blocked(connection.uri, logged.model_uri, tmp_path / "clips.json")
     assert raw == calibrated
 
     tested = read_predictions(min(folds_below(rated_benchmark / "folds")))

@@ -11,14 +11,8 @@ import pytest
 from PIL import Image
 
 from merflow.contracts.numerals import MINUS
-from merflow.contracts.stress_results import (
-    ConditionResult,
-    GroupResult,
-    SkippedCondition,
-    StressResults,
-    read_stress,
-    write_stress,
-)
+from merflow.contracts.stress_checks import ConditionResult, GroupResult
+from merflow.contracts.stress_results import SkippedCondition, StressResults, read_stress, write_stress
 from merflow.errors import FormatError, ModelError
 from merflow.storage.local import read_json, write_json
 from merflow.stress.page.page import write_page

@@ -7,13 +7,8 @@ from typing import Any
 import pytest
 
 from merflow.contracts.numerals import MINUS
-from merflow.contracts.stress_results import (
-    ScoreConditionResult,
-    ScoreGroupResult,
-    ScoreStressResults,
-    read_stress,
-    write_stress,
-)
+from merflow.contracts.stress_checks import ScoreConditionResult, ScoreGroupResult
+from merflow.contracts.stress_results import ScoreStressResults, read_stress, write_stress
 from merflow.stress.page.page import write_page
 from merflow.stress.page.plots import drops_plot, group_plots, shift_plot
 from merflow.stress.page.verdict import stress_verdict

@@ -1,7 +1,6 @@
 """The suite on finished benchmarks of scores."""
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -9,36 +8,29 @@ import pandas as pd
 import pytest
 
 from merflow.contracts.stress_results import ScoreStressResults, read_stress
-from merflow.contracts.tables import SCORE_PREDICTIONS, read_table
+from merflow.contracts.tables import SCORE_PREDICTIONS
 from merflow.contracts.task import SCALES
 from merflow.errors import StressError
 from merflow.evaluation.scores.metrics import figures_of
-from merflow.jobs.stress import PAGE, stress
+from merflow.jobs.stress import PAGE
 from merflow.runs.fold_folder import read_missing, read_predictions
 from tests.cli.command import merflow
 from tests.stress.conftest import VARIANT
 from tests.stress.planted import load_planted, planted_run
+from tests.stress.suites import files_of, interrupt_and_finish, kept_predictions, run_suite
 
 TASK = SCALES["valence"]
 FEW = ("telephone", "noise-0dB", "wrong-transcript", "missing-audio", "missing-text")
 
 
-def stressed(
-    run: Path, out: Path, *, utterances: int = 20, conditions: tuple[str, ...] = FEW, **options: object
-) -> ScoreStressResults:
-    results, _ = stress(
-        run,
-        VARIANT,
-        out=out,
-        utterances=utterances,
-        seed=0,
-        command="merflow stress",
-        conditions=conditions,
-        device="cpu",
-        **options,  # type: ignore[arg-type]
-    )
+def stressed(run: Path, out: Path, *, utterances: int = 20, conditions: tuple[str, ...] = FEW) -> ScoreStressResults:
+    results = run_suite(run, out, conditions=conditions, utterances=utterances)
     assert isinstance(results, ScoreStressResults)
     return results
+
+
+def kept(out: Path, condition: str) -> pd.DataFrame:
+    return kept_predictions(out, condition, SCORE_PREDICTIONS).set_index("utterance_id")
 
 
 @pytest.fixture(scope="module")
@@ -47,15 +39,6 @@ def whole(finished_scores: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     out = tmp_path_factory.mktemp("whole") / "out"
     stressed(finished_scores, out)
     return out
-
-
-def files_of(out: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(out)): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()}
-
-
-def kept(out: Path, condition: str) -> pd.DataFrame:
-    tables = [read_table(path, SCORE_PREDICTIONS)[0] for path in sorted(out.glob(f"predictions/*/{condition}.parquet"))]
-    return pd.concat(tables, ignore_index=True).set_index("utterance_id")
 
 
 def test_scores_are_those_that_the_folds_recorded_after_their_training(finished_scores: Path, whole: Path) -> None:
@@ -101,20 +84,7 @@ def test_an_interrupted_suite_goes_on_and_ends_with_the_same_bytes(
     finished_scores: Path, whole: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-
-    def interrupt(_stage: str, done: int, total: int) -> None:
-        assert total == 5 * (1 + len(FEW))
-        if done == 10:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        stressed(finished_scores, out, progress=interrupt)
-    done = [path for path in out.rglob("*") if path.is_file()]
-    assert len(done) == 10
-    for path in done:
-        os.utime(path, (1e9, 1e9))
-    stressed(finished_scores, out)
-    assert {path.stat().st_mtime for path in done} == {1e9}, "they are not predicted again"
+    interrupt_and_finish(finished_scores, out, conditions=FEW)
     assert files_of(out) == files_of(whole)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from merflow.contracts.params import SplitParams
+from merflow.contracts.split_params import SplitParams
 from merflow.corpus.splitting.labelled import Labelled, in_every_group
 from merflow.errors import SplitError
 

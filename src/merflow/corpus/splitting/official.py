@@ -4,8 +4,8 @@ from itertools import combinations
 
 import pandas as pd
 
-from merflow.contracts.params import SplitParams
 from merflow.contracts.protocols import PARTS, Part
+from merflow.contracts.split_params import SplitParams
 from merflow.corpus.splitting.leakage import Shared, shared_between
 from merflow.errors import SplitError
 

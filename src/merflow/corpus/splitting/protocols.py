@@ -6,8 +6,8 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from merflow.contracts.params import SplitParams
 from merflow.contracts.protocols import Part
+from merflow.contracts.split_params import SplitParams
 from merflow.corpus.manifest import Manifest
 from merflow.corpus.splitting.development import Drawn, TrainingData, draw_development
 from merflow.corpus.splitting.fold_facts import FoldFacts, facts_of

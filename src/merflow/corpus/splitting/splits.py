@@ -9,8 +9,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 from pydantic import TypeAdapter, ValidationError
 
-from merflow.contracts.params import SplitParams
 from merflow.contracts.protocols import Development, Part, Protocol
+from merflow.contracts.split_params import SplitParams
 from merflow.contracts.tables import SPLITS, conform, read_table
 from merflow.contracts.task import Task, task_of
 from merflow.corpus.manifest import Manifest

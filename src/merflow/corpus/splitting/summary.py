@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from merflow.contracts.params import SplitParams
 from merflow.contracts.protocols import PARTS
+from merflow.contracts.split_params import SplitParams
 from merflow.corpus.splitting.fold_facts import FoldFacts
 from merflow.corpus.splitting.labelled import in_every_group
 

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from merflow.contracts.params import SplitParams
+from merflow.contracts.split_params import SplitParams
 from merflow.errors import SplitError
 
 _LISTED = 12

@@ -14,6 +14,7 @@ from merflow.corpus.validation.confounds import Confound, confounds_of
 from merflow.corpus.validation.scores import Scores, scores_of
 
 HISTOGRAM_BINS = 30
+_LISTED = 5  # problems of one expectation
 
 
 @dataclass(frozen=True)
@@ -133,8 +134,8 @@ class ValidationOutcome:
         return good, bad_rows.reset_index(drop=True)
 
 
-def describe(outcome: ValidationOutcome, *, limit: int = 5) -> str:
-    """Return the problems as lines of text: equal ones together, and at most ``limit`` per expectation."""
+def describe(outcome: ValidationOutcome) -> str:
+    """Return the problems as lines of text: equal ones together, and at most five per expectation."""
     count = len(outcome.problems)
     lines = [outcome.verdict] if outcome.verdict else []
     lines.append(f"{count} problem{'s' if count > 1 else ''} in {len(outcome.manifest.rows)} utterances")
@@ -142,12 +143,12 @@ def describe(outcome: ValidationOutcome, *, limit: int = 5) -> str:
     kinds, listed = Counter(problem.expectation for problem, _ in grouped), Counter[str]()
     for problem, names in grouped:
         listed[problem.expectation] += 1
-        if listed[problem.expectation] > limit:
+        if listed[problem.expectation] > _LISTED:
             continue
         who = "corpus" if not names else names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
         lines.append(f"  {who}: {problem.detail} [{problem.expectation}]")
-        if listed[problem.expectation] == limit < kinds[problem.expectation]:
-            lines.append(f"  and {kinds[problem.expectation] - limit} more [{problem.expectation}]")
+        if listed[problem.expectation] == _LISTED < kinds[problem.expectation]:
+            lines.append(f"  and {kinds[problem.expectation] - _LISTED} more [{problem.expectation}]")
     return "\n".join(lines)
 
 

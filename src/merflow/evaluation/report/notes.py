@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from merflow.contracts.comparisons import Power
 from merflow.contracts.numerals import DASH, plural, quoted
-from merflow.contracts.results import Evaluated, Results
-from merflow.contracts.score_results import AnyResults
+from merflow.contracts.results import ComparedRuns, Evaluated, Results
+from merflow.contracts.score_results import AnyResults, ComparedScoreRuns
 from merflow.contracts.scores import Training, Variant
 
 _TRANSCRIPTS = {"truth": "reference transcripts", "asr": "ASR transcripts"}
@@ -14,6 +14,20 @@ _TRANSCRIPTS = {"truth": "reference transcripts", "asr": "ASR transcripts"}
 def where(results: Evaluated) -> str:
     """Return the corpus, the protocol and the number of test utterances."""
     return f"{results.corpus}, {results.protocol}, {plural(results.utterances, 'test utterance')}"
+
+
+def tests_in_words(compared: ComparedRuns | ComparedScoreRuns) -> str:
+    """Return the test data of compared runs, for example ``70 test utterances in 10 dialogues, 3 seeds each``."""
+    seeds = len(compared.seeds)
+    times = f", {seeds} seeds each" if seeds > 1 else ""
+    return f"{plural(compared.utterances, 'test utterance')} in {plural(compared.dialogues, 'dialogue')}{times}"
+
+
+def training_in_words(compared: ComparedRuns | ComparedScoreRuns) -> str:
+    """Return the rules that chose the epochs of compared variants, and the notes on their regimes."""
+    rules = sorted({str(variant.selection) for variant in compared.variants.values()})
+    notes = {name: [note] for name in compared.ranked if (note := compared.variants[name].regime.note)}
+    return f"Epochs chosen by: {'; or by '.join(rules)}. {told_by_variant(notes)}"
 
 
 def selection_rule(results: AnyResults) -> str:

@@ -3,25 +3,18 @@
 from rich.table import Table
 
 from merflow.contracts.comparisons import ALPHA, DifferenceOverSeeds
-from merflow.contracts.numerals import (
-    DASH,
-    interval,
-    p_value,
-    percent,
-    plural,
-    signed,
-    signed_interval,
-    spread,
-)
+from merflow.contracts.numerals import DASH, interval, p_value, percent, signed, signed_interval, spread
 from merflow.contracts.results import ComparedRuns, Results
 from merflow.contracts.score_results import AnyResults, ComparedScoreRuns, ScoreResults
+from merflow.contracts.terminal_table import lineless_table
 from merflow.evaluation.report.classics_tables import against_classics, ranked_classics
 from merflow.evaluation.report.notes import (
     all_deviations,
     encoders_note,
     power_note,
     selection_rule,
-    told_by_variant,
+    tests_in_words,
+    training_in_words,
 )
 from merflow.evaluation.report.scores.classics import against_classics as scores_against_classics
 from merflow.evaluation.report.scores.terminal import score_comparisons_table, score_results_table, score_variants_table
@@ -37,7 +30,7 @@ def results_table(results: AnyResults) -> Table:
 
 
 def _results_of_classes(results: Results) -> Table:
-    table = _table(
+    table = lineless_table(
         "Percent. Intervals are 95% over dialogues; folds are mean ± standard deviation. "
         f"{encoders_note(results)} Epochs chosen by: {selection_rule(results)}. {all_deviations(results)}"
     )
@@ -81,14 +74,9 @@ def comparison_tables(compared: ComparedRuns | ComparedScoreRuns) -> list[Table]
 
 def variants_table(compared: ComparedRuns) -> Table:
     """Return the compared variants by falling pooled UA."""
-    seeds = len(compared.seeds)
-    tested = f"{plural(compared.utterances, 'test utterance')} in {plural(compared.dialogues, 'dialogue')}"
-    times = f", {seeds} seeds each" if seeds > 1 else ""
-    rules = sorted({str(variant.selection) for variant in compared.variants.values()})
-    notes = {name: [note] for name in compared.ranked if (note := compared.variants[name].regime.note)}
-    table = _table(
-        f"Percent. Intervals are 95% over dialogues. Tested on {tested}{times}. Epochs chosen by: "
-        f"{'; or by '.join(rules)}. {told_by_variant(notes)}"
+    table = lineless_table(
+        f"Percent. Intervals are 95% over dialogues. Tested on {tests_in_words(compared)}. "
+        f"{training_in_words(compared)}"
     )
     table.add_column("variant", no_wrap=True)
     for name in ("UA", "interval", "WA"):
@@ -114,7 +102,7 @@ def variants_table(compared: ComparedRuns) -> Table:
 
 def _printable(cells: Cells) -> Table:
     """Return a table of the report as the terminal prints it."""
-    table = _table(cells.note)
+    table = lineless_table(cells.note)
     for index, name in enumerate(cells.columns):
         table.add_column(name, no_wrap=True, justify="left" if index in cells.left else "right")
     for index, row in enumerate(cells.rows):
@@ -125,7 +113,7 @@ def _printable(cells: Cells) -> Table:
 def comparisons_table(compared: ComparedRuns) -> Table:
     """Return every pair, the better variant first; significant ones in bold."""
     several = len(compared.seeds) > 1
-    table = _table(_caption(compared, several=several))
+    table = lineless_table(_caption(compared, several=several))
     for name in ("higher", "lower"):
         table.add_column(name, no_wrap=True)
     figures = ("ΔUA", "95% interval", *(["over seeds"] if several else []))
@@ -142,10 +130,6 @@ def comparisons_table(compared: ComparedRuns) -> Table:
             style="bold" if pair.significant else None,
         )
     return table
-
-
-def _table(caption: str) -> Table:
-    return Table(box=None, pad_edge=False, header_style="bold", caption=caption.rstrip(), caption_justify="left")
 
 
 def _caption(compared: ComparedRuns, *, several: bool) -> str:

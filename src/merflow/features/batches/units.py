@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from merflow.contracts.batch import RawSlice, RawStream
-from merflow.features.encoders.huggingface.step_times import speech_steps
+from merflow.features.encoders.huggingface.steps import speech_steps
 from merflow.features.encoders.interface import Prepared
 
 

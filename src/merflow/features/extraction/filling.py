@@ -5,7 +5,6 @@ for the last shards of the others, and takes over those whose holders died.
 """
 
 import time
-from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -18,16 +17,15 @@ from merflow.features.extraction.encoder_batches import budgeted_batches
 from merflow.features.extraction.planning import Group, Plan, divide
 from merflow.features.extraction.reader_pool import ReaderPool
 from merflow.features.extraction.reading_tasks import Preparation, PreparedInput, ShardInput
+from merflow.features.extraction.shard_in_progress import ShardInProgress
 from merflow.features.extraction.shard_writer import ShardWriter
 from merflow.features.extraction.survey import InputKind, SurveyedInputs
 from merflow.features.store.claims import Claims
 from merflow.features.store.keyed import KeyedStore, StoredEntries
 from merflow.features.store.shards import EntryLocation, entry_shape, shard_name
 
-# Prepared inputs that are sorted by cost before they are cut into batches; a whole shard's if they are fewer.
-WINDOW_BYTES = 64 << 20
 # Largest result of one batch.
-RESULT_BYTES = 256 << 20
+_RESULT_BYTES = 256 << 20
 
 _POLL_S = 0.5
 # Inputs per unit of a reader, and units that it is given ahead; texts and precomputed features need no reader. A video
@@ -58,43 +56,6 @@ class Effort:
     def padding(self) -> float:
         """Share of the encoder's work that was padding."""
         return 1 - self.cost / self.padded_cost if self.padded_cost else 0.0
-
-
-class _ShardInProgress:
-    """A shard that is being read and encoded.
-
-    Readers finish in any order. Inputs are taken up in the plan's order, so that the same inputs form the same batches.
-    """
-
-    def __init__(self, digests: Sequence[str]) -> None:
-        self._expected = deque(digests)
-        self._early: dict[str, Prepared | str] = {}
-        self._window: list[tuple[str, Prepared]] = []
-        self._bytes = 0
-
-    @property
-    def complete(self) -> bool:
-        """True if every input has been taken up."""
-        return not self._expected
-
-    def add(self, digest: str, prepared: Prepared | str) -> Iterator[tuple[str, str]]:
-        """Take up all inputs that are due by now; yield those that cannot be encoded, with the reason."""
-        self._early[digest] = prepared
-        while self._expected and self._expected[0] in self._early:
-            first = self._expected.popleft()
-            due = self._early.pop(first)
-            if isinstance(due, str):
-                yield first, due
-                continue
-            self._window.append((first, due))
-            self._bytes += _bytes_of(due.values)
-
-    def window(self) -> list[tuple[str, Prepared]]:
-        """Return the inputs to encode now: none until they fill a window or the shard is complete."""
-        if self._bytes < WINDOW_BYTES and self._expected:
-            return []
-        window, self._window, self._bytes = self._window, [], 0
-        return window
 
 
 class StreamFilling:
@@ -142,7 +103,7 @@ class StreamFilling:
         step_bytes = 4
         for size in entry_shape(keyed.shape):
             step_bytes *= size
-        self._budget = min(batch_cost, max(1, RESULT_BYTES // step_bytes))
+        self._budget = min(batch_cost, max(1, _RESULT_BYTES // step_bytes))
 
     @property
     def missing(self) -> list[str]:
@@ -185,7 +146,7 @@ class StreamFilling:
     ) -> tuple[Group, ...]:
         """Fill every shard that can be claimed; return the groups that others hold."""
         held_by_others: list[Group] = []
-        in_progress: dict[str, _ShardInProgress] = {}
+        in_progress: dict[str, ShardInProgress] = {}
         units = self._units(groups, claims, in_progress, held_by_others)
         writer = ShardWriter(self._keyed, claims, pooled=self._stream.pooled, refused=self._refuse)
         with writer:
@@ -214,7 +175,7 @@ class StreamFilling:
         self,
         groups: Sequence[Group],
         claims: Claims,
-        in_progress: dict[str, _ShardInProgress],
+        in_progress: dict[str, ShardInProgress],
         held_by_others: list[Group],
     ) -> Iterator[tuple[ShardInput, ...]]:
         """Yield work for the readers; a shard is claimed when its first unit is requested."""
@@ -237,7 +198,7 @@ class StreamFilling:
                 continue
             if self._inputs.kind == "video":
                 parts.sort(key=_end_of)
-            in_progress[name] = _ShardInProgress([part.digest for part in parts])
+            in_progress[name] = ShardInProgress([part.digest for part in parts])
             for unit in _by_file(parts) if self._inputs.kind == "video" else [parts]:
                 for start in range(0, len(unit), size):
                     yield tuple(unit[start : start + size])
@@ -297,12 +258,3 @@ def _by_file(parts: Sequence[ShardInput]) -> list[list[ShardInput]]:
     for part in parts:
         files.setdefault(part.source.path, []).append(part)
     return list(files.values())
-
-
-def _bytes_of(values: object) -> int:
-    """Return the memory of a prepared input's arrays."""
-    if isinstance(values, dict):
-        return sum(_bytes_of(value) for value in values.values())
-    if isinstance(values, list | tuple):
-        return sum(_bytes_of(value) for value in values)
-    return int(getattr(values, "nbytes", 64))

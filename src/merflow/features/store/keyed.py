@@ -77,10 +77,6 @@ class KeyedStore:
         entries.refresh()
         return entries
 
-    def has_shard(self, digests: Sequence[str]) -> bool:
-        """Return True if the shard of exactly these entries is complete."""
-        return self._path(shard_name(digests)).is_file()
-
     def write_shard(self, digests: Sequence[str], arrays: Sequence[np.ndarray]) -> bool:
         """Write entries ``(T, D)`` or ``(T, L, D)`` as one shard; return False if it was complete before.
 

@@ -12,7 +12,8 @@ from merflow.contracts.numerals import (
     signed_decimal_interval,
     signed_interval,
 )
-from merflow.contracts.stress_results import ComparedGroup, ScoreStressResults, StressResults, StressRun
+from merflow.contracts.stress_checks import ComparedGroup
+from merflow.contracts.stress_results import ScoreStressResults, StressResults, StressRun
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,6 @@ from merflow.storage.s3.client import THREADS, S3Client, connect
 from merflow.storage.s3.fetching import NothingThereError, fetch
 from merflow.storage.s3.objects import create_object, delete_objects, head_object, list_objects, read_object
 from merflow.storage.s3.parallel import Tally, each_of
-from merflow.storage.s3.published import read_published
 from merflow.storage.s3.publishing import DifferentFolderError, publish
 from merflow.storage.s3.retries import Retries
 from merflow.storage.s3.stored_files import StoredFile
@@ -136,11 +135,6 @@ class RemoteWorkspace:
         except NothingThereError:
             return False
         return True
-
-    def is_published(self, folder: Path) -> bool:
-        """Return True if a folder can be fetched as a whole."""
-        with self._transfers() as transfers:
-            return read_published(self._client, self.address_of(folder), transfers.retries) is not None
 
     def has_any(self, folder: Path) -> bool:
         """Return True if there is any file below this path."""

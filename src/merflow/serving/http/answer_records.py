@@ -113,32 +113,30 @@ class ScoredSegment(_Part[ScoreAnswer]):
     """A part of a recording and the model's answer to it."""
 
 
-class Listened(Record):
+_Segment = TypeVar("_Segment", Segment, ScoredSegment)
+
+
+class _Listened(Record, Generic[_Answer, _Segment]):
+    model: str
+    version: str
+    duration_s: float
+    whole: _Answer | None
+    segments: list[_Segment]
+    envelope: list[float]
+
+
+class Listened(_Listened[Answer, Segment]):
     """A recording: the answer to the whole if it is short enough, to its parts, and the shape of its sound.
 
     ``envelope`` is the loudest sample, 0 to 1, of equal parts of the recording.
     """
 
-    model: str
-    version: str
-    duration_s: float
-    whole: Answer | None
-    segments: list[Segment]
-    envelope: list[float]
 
-
-class ScoresListened(Record):
+class ScoresListened(_Listened[ScoreAnswer, ScoredSegment]):
     """A recording: the answer to the whole if it is short enough, to its parts, and the shape of its sound.
 
     ``envelope`` is the loudest sample, 0 to 1, of equal parts of the recording.
     """
-
-    model: str
-    version: str
-    duration_s: float
-    whole: ScoreAnswer | None
-    segments: list[ScoredSegment]
-    envelope: list[float]
 
 
 class V1Answer(_V1Predictions[Answer]):

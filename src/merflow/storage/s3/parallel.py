@@ -27,7 +27,6 @@ class Tally:
 
     def __init__(self, stage: str, *, total: int, progress: Progress | None) -> None:
         self._stage = f"{stage}, MiB"
-        self._total = total
         self._total_mib = max(1, -(-total // _MIB))
         self._done = 0
         self._told = -1

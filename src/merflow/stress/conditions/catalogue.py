@@ -8,7 +8,7 @@ room) may cost more, depending on how much it removes. Wrong and missing inputs 
 should fall back on what is left. ``merflow.stress.thresholds`` adds a margin for chance in a finite sample.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from importlib.util import find_spec
 
 from merflow.contracts.streams import Modality
@@ -183,8 +183,3 @@ def installed(condition: Condition) -> bool:
 
 def _found(package: str) -> bool:
     return find_spec(package) is not None
-
-
-def applicable(conditions: Collection[Condition], modalities: Collection[Modality]) -> tuple[Condition, ...]:
-    """Return the conditions that affect something that a model with these modalities reads."""
-    return tuple(condition for condition in conditions if condition.applies_to(modalities))

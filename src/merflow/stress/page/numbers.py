@@ -3,12 +3,8 @@
 from dataclasses import dataclass
 
 from merflow.contracts.numerals import percent
-from merflow.contracts.stress_results import (
-    ScoreConditionResult,
-    ScoreStressResults,
-    StressedCondition,
-    StressRun,
-)
+from merflow.contracts.stress_checks import ScoreConditionResult, StressedCondition
+from merflow.contracts.stress_results import ScoreStressResults, StressRun
 from merflow.stress.page.wording import Wording, wording_of
 
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from merflow.contracts.numerals import percent, plural
-from merflow.contracts.stress_results import ComparedGroup, ScoreStressResults, StressedCondition, StressRun
+from merflow.contracts.stress_checks import ComparedGroup, StressedCondition
+from merflow.contracts.stress_results import ScoreStressResults, StressRun
 from merflow.stress.page.wording import Wording, wording_of
 
 _STEP = 0.05

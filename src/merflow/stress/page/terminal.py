@@ -3,6 +3,7 @@
 from rich.table import Table
 
 from merflow.contracts.stress_results import StressRun
+from merflow.contracts.terminal_table import lineless_table
 from merflow.stress.page.numbers import condition_numbers
 from merflow.stress.page.verdict import stress_verdict
 from merflow.stress.page.wording import wording_of
@@ -12,7 +13,7 @@ def conditions_table(results: StressRun) -> Table:
     """Return the conditions in the order of the suite, with the verdict below them."""
     verdict, numbers = stress_verdict(results), condition_numbers(results)
     said = " ".join((f"{verdict.headline}.", *verdict.sentences))
-    table = Table(box=None, pad_edge=False, caption=f"{wording_of(results).table} {said}", caption_justify="left")
+    table = lineless_table(f"{wording_of(results).table} {said}")
     table.add_column("condition", no_wrap=True)
     for head in numbers.heads:
         table.add_column(head if head[:2].isupper() else head[0].lower() + head[1:], justify="right", no_wrap=True)

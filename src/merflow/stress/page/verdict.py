@@ -4,13 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from merflow.contracts.numerals import decimal, listed, percent, plural
-from merflow.contracts.stress_results import (
-    ComparedGroup,
-    ScoreStressResults,
-    StressedCondition,
-    StressResults,
-    StressRun,
-)
+from merflow.contracts.stress_checks import ComparedGroup, StressedCondition
+from merflow.contracts.stress_results import ScoreStressResults, StressResults, StressRun
 from merflow.stress.page.wording import Wording, wording_of
 from merflow.stress.thresholds import LEVEL
 

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from merflow.contracts.scores import Interval
-from merflow.contracts.stress_results import ScoreConditionResult, ScoreGroupResult, ScoreStressResults
+from merflow.contracts.stress_checks import ScoreConditionResult, ScoreGroupResult
+from merflow.contracts.stress_results import ScoreStressResults
 from merflow.contracts.task import Regression
 from merflow.errors import StressError
 from merflow.evaluation.scores.metrics import metrics_of, steps, sums_of

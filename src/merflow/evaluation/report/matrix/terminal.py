@@ -3,19 +3,14 @@
 from rich.table import Table
 
 from merflow.contracts.corpus_matrix import CorpusMatrix
+from merflow.contracts.terminal_table import lineless_table
 from merflow.evaluation.report.matrix.wording import interval_text, split_of, statements, value_text
 
 
 def matrix_table(matrix: CorpusMatrix) -> Table:
     """Return the figure of every variant, training corpus and tested corpus, with its interval and splits."""
     unit = "Percent" if matrix.figure == "UA" else "Concordance correlation"
-    table = Table(
-        box=None,
-        pad_edge=False,
-        header_style="bold",
-        caption=" ".join([f"{unit}. Intervals are 95% over dialogues.", *statements(matrix)]),
-        caption_justify="left",
-    )
+    table = lineless_table(" ".join([f"{unit}. Intervals are 95% over dialogues.", *statements(matrix)]))
     for name in ("variant", "trained on", "tested on"):
         table.add_column(name, no_wrap=True)
     for name in (matrix.figure, "interval", "utterances"):

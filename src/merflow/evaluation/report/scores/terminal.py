@@ -5,10 +5,17 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from merflow.contracts.comparisons import ALPHA
-from merflow.contracts.numerals import DASH, p_value, plural, signed_decimal, signed_decimal_interval
+from merflow.contracts.numerals import DASH, p_value, signed_decimal, signed_decimal_interval
 from merflow.contracts.score_figures import FigureName, Measured
 from merflow.contracts.score_results import ComparedScoreRuns, ComparedScores, ScoreResults
-from merflow.evaluation.report.notes import all_deviations, encoders_note, selection_rule, told_by_variant
+from merflow.contracts.terminal_table import lineless_table
+from merflow.evaluation.report.notes import (
+    all_deviations,
+    encoders_note,
+    selection_rule,
+    tests_in_words,
+    training_in_words,
+)
 from merflow.evaluation.report.scores.wording import (
     conventions_in_words,
     heading,
@@ -26,7 +33,7 @@ _SHOWN: tuple[FigureName, ...] = ("CCC", "Pearson", "ACC7", "ACC2 has0", "ACC2 n
 def score_results_table(results: ScoreResults) -> Table:
     """Return the variants by rising pooled MAE, and the classics and floors below them."""
     shown = _shown(results)
-    table = _table(
+    table = lineless_table(
         f"{scale_in_words(results).capitalize()}; MAE in its units. Intervals are 95% over dialogues; folds are mean ± "
         "standard deviation. A floor predicts a constant of its training data. "
         f"{conventions_in_words(results)} {encoders_note(results)} Epochs chosen by: {selection_rule(results)}. "
@@ -49,15 +56,9 @@ def score_results_table(results: ScoreResults) -> Table:
 def score_variants_table(compared: ComparedScoreRuns) -> Table:
     """Return the compared variants by rising pooled MAE."""
     shown = _shown(compared)
-    seeds = len(compared.seeds)
-    tested = f"{plural(compared.utterances, 'test utterance')} in {plural(compared.dialogues, 'dialogue')}"
-    times = f", {seeds} seeds each" if seeds > 1 else ""
-    rules = sorted({str(variant.selection) for variant in compared.variants.values()})
-    notes = {name: [note] for name in compared.ranked if (note := compared.variants[name].regime.note)}
-    table = _table(
+    table = lineless_table(
         f"{scale_in_words(compared).capitalize()}; MAE in its units. Intervals are 95% over dialogues. Tested on "
-        f"{tested}{times}. {conventions_in_words(compared)} Epochs chosen by: {'; or by '.join(rules)}. "
-        f"{told_by_variant(notes)}"
+        f"{tests_in_words(compared)}. {conventions_in_words(compared)} {training_in_words(compared)}"
     )
     table.add_column("variant", no_wrap=True)
     for head in ("MAE", "interval", *map(heading, shown)):
@@ -89,7 +90,7 @@ def score_comparisons_table(compared: ComparedScoreRuns) -> Table:
         *(["Over seeds: mean ± standard deviation of ΔMAE."] if several else []),
         power_note(compared.power, results=compared),
     ]
-    table = _table(" ".join(sentences))
+    table = lineless_table(" ".join(sentences))
     for head in ("lower MAE", "higher MAE"):
         table.add_column(head, no_wrap=True)
     for head in (
@@ -131,7 +132,3 @@ def _cells(measured: Measured, shown: Sequence[FigureName], *, folds: bool) -> l
         *([spread_text("MAE", mae)] if folds else []),
         *(value_text(figure, measured.figures[figure].pooled) for figure in shown),
     ]
-
-
-def _table(caption: str) -> Table:
-    return Table(box=None, pad_edge=False, header_style="bold", caption=caption.rstrip(), caption_justify="left")

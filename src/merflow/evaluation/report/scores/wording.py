@@ -2,18 +2,7 @@
 
 from collections.abc import Sequence
 
-from merflow.contracts.numerals import (
-    DASH,
-    decimal,
-    decimal_interval,
-    decimal_spread,
-    interval,
-    percent,
-    signed,
-    signed_decimal,
-    signed_decimal_interval,
-    signed_interval,
-)
+from merflow.contracts.numerals import DASH, decimal, decimal_interval, decimal_spread, interval, percent
 from merflow.contracts.published import MOSEI, Metric, by_test
 from merflow.contracts.score_figures import (
     CONVENTIONS,
@@ -57,16 +46,6 @@ def spread_text(name: FigureName, figure: Figure) -> str:
     if not is_share(name):
         return decimal_spread(figure.mean, figure.std)
     return percent(figure.mean) + ("" if figure.std is None else f" ± {100 * figure.std:.1f}")
-
-
-def signed_text(name: FigureName, value: float | None) -> str:
-    """Return a difference of a figure: points of percent, or three decimals."""
-    return signed(value) if is_share(name) else signed_decimal(value)
-
-
-def signed_interval_text(name: FigureName, ends: Sequence[float] | None) -> str:
-    """Return the interval of a difference."""
-    return signed_interval(ends) if is_share(name) else signed_decimal_interval(ends)
 
 
 def scale_in_words(results: ComparedScores) -> str:

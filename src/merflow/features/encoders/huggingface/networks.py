@@ -29,7 +29,7 @@ from merflow.features.encoders.huggingface.settings import (
     PictureSettings,
     SpeechSettings,
 )
-from merflow.features.encoders.huggingface.step_times import speech_steps
+from merflow.features.encoders.huggingface.steps import speech_steps
 from merflow.features.encoders.huggingface.wavlm import fused_attention
 from merflow.features.encoders.huggingface.weights import layer_count, layers_of, load_weights
 

@@ -18,7 +18,7 @@ from merflow.contracts.presets import EncoderSpec
 from merflow.corpus.samples import RATE_HZ
 from merflow.errors import FeatureError
 from merflow.features.encoders.huggingface.checkpoints import config_of, json_of, locate
-from merflow.features.encoders.huggingface.step_times import FRAME_SAMPLES, speech_steps, windows_of
+from merflow.features.encoders.huggingface.steps import FRAME_SAMPLES, speech_steps, windows_of
 from merflow.features.encoders.interface import Prepared
 
 Loaded = TypeVar("Loaded")

@@ -26,7 +26,7 @@ from torch.nn.utils import parametrize
 
 from merflow.features.encoders.huggingface.processors import SpeechPreparer
 from merflow.features.encoders.huggingface.settings import SpeechSettings
-from merflow.features.encoders.huggingface.step_times import speech_steps
+from merflow.features.encoders.huggingface.steps import speech_steps
 from merflow.features.encoders.huggingface.weights import LayeredWeights, load_weights
 from merflow.features.encoders.interface import Prepared
 

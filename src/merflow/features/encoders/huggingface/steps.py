@@ -1,4 +1,4 @@
-"""The number and the times of an encoded recording's steps.
+"""The steps of an encoded recording: their number, and the windows in which a long one is encoded.
 
 WavLM: step t covers samples ``t * hop`` to ``t * hop + window`` (hop 20 ms, window 25 ms); a remainder at the end that
 fills no window is ignored. Whisper: step t is centred on sample ``t * hop`` (20 ms), and the steps cover the whole
@@ -6,10 +6,6 @@ recording.
 """
 
 from typing import Any
-
-import numpy as np
-
-from merflow.corpus.samples import RATE_HZ
 
 # Samples per step of Whisper: two mel frames of 10 ms.
 FRAME_SAMPLES = 320
@@ -20,26 +16,6 @@ def speech_steps(n_samples: int, config: dict[str, Any]) -> int:
     for kernel, stride in zip(config["conv_kernel"], config["conv_stride"], strict=True):
         n_samples = (n_samples - kernel) // stride + 1
     return max(0, n_samples)
-
-
-def speech_span(config: dict[str, Any]) -> tuple[int, int]:
-    """Return the hop between steps and the window of a step, in samples: 320 and 400."""
-    hop, window = 1, 1
-    for kernel, stride in zip(config["conv_kernel"], config["conv_stride"], strict=True):
-        window += (kernel - 1) * hop
-        hop *= stride
-    return hop, window
-
-
-def speech_times_s(steps: int, config: dict[str, Any]) -> np.ndarray:
-    """Return the seconds from the recording's start to the middle of each of WavLM's steps, ``(T,)``."""
-    hop, window = speech_span(config)
-    return (np.arange(steps) * hop + window / 2) / RATE_HZ
-
-
-def whisper_times_s(steps: int) -> np.ndarray:
-    """Return the seconds from the recording's start to the middle of each of Whisper's steps, ``(T,)``."""
-    return np.arange(steps) * FRAME_SAMPLES / RATE_HZ
 
 
 def windows_of(n_samples: int, *, window: int) -> list[slice]:
