@@ -7,7 +7,8 @@ from pathlib import Path
 
 from merflow.contracts.progress import Progress
 from merflow.contracts.protocols import Protocol
-from merflow.corpus.readers.catalogue import READERS, Generate, check_protocol, reader
+from merflow.corpus.readers.catalogue import READERS, check_protocol, reader
+from merflow.corpus.readers.kind import Generate
 from merflow.errors import CorpusError, nearest
 
 _FORM = "[NAME:]KIND[=ROOT or SIZE]"
@@ -59,8 +60,9 @@ class CorpusSource:
         return generate(generated / self.generated_name(video=video), size=self.size, video=video, progress=progress)
 
     def generated_name(self, *, video: bool) -> str:
-        """Return the name of the folder of a generated corpus."""
-        return f"{self.size}-video" if video else self.size
+        """Return the name of the folder of a generated corpus: another one for each kind and size, and for video."""
+        parts = [self.corpus.removeprefix("synthetic").strip("-"), self.size, "video" if video else ""]
+        return "-".join(part for part in parts if part)
 
     def _check_root(self) -> None:
         kind = reader(self.corpus)
