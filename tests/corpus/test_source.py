@@ -49,9 +49,7 @@ def test_the_release_without_video_has_a_folder_of_its_own(workspace: Workspace)
 
 
 def test_no_two_kinds_of_generated_corpora_share_a_folder(workspace: Workspace) -> None:
-    sources = [
-        CorpusSource(name, size=size) for name, kind in READERS.items() if kind.synthetic for size in kind.sizes
-    ]
+    sources = [CorpusSource(name, size=size) for name, kind in READERS.items() if kind.synthetic for size in kind.sizes]
     names = {source.generated_name(video=video) for source in sources for video in (False, True)}
     assert len(names) == 2 * len(sources) == 2 * 13
     table = CorpusSource("synthetic-table", size="tiny").locate(workspace.corpus, video=True)

@@ -31,7 +31,12 @@ def test_each_reader_makes_a_manifest(
     roots |= dict.fromkeys(("mosei-pickle", "synthetic-mosei-pickle"), mosei_pickles / "unaligned_50.pkl")
     sizes = {name: len(entry.read(roots[name], taxonomy=taxonomy("iemocap4")).rows) for name, entry in READERS.items()}
     releases = {"iemocap": 70, "synthetic": 70, "mosei": 84, "synthetic-mosei": 84}
-    assert sizes == releases | {"mosei-pickle": 100, "synthetic-mosei-pickle": 100, "table": 140, "synthetic-table": 140}
+    assert sizes == releases | {
+        "mosei-pickle": 100,
+        "synthetic-mosei-pickle": 100,
+        "table": 140,
+        "synthetic-table": 140,
+    }
 
 
 def test_an_unknown_corpus_names_the_nearest() -> None:

@@ -84,16 +84,24 @@ def _write(root: Path, readings: Sequence[Reading], *, seed: int, workers: int, 
     (root / "wav").mkdir()
     (root / "README.txt").write_text(_README, encoding="ascii")
     with (root / TABLE).open("w", encoding="utf-8", newline="") as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(_COLUMNS)
-        table.writerows(
-            (each.utterance_id, each.name, each.speaker.letter, f"Session{each.session}", each.emotion)
-            + (f"wav/{each.utterance_id}.wav", each.text)
-            for each in readings
-        )
+        table = csv.DictWriter(file, _COLUMNS, lineterminator="\n")
+        table.writeheader()
+        table.writerows(map(_row, readings))
     speakers = [list(group) for _, group in groupby(readings, key=lambda each: each.name)]
     calls = [partial(_write_recordings, root / "wav", group, seed=seed) for group in speakers]
     run_all(calls, stage="speakers", workers=workers, progress=progress)
+
+
+def _row(reading: Reading) -> dict[str, str]:
+    return {
+        "utterance_id": reading.utterance_id,
+        "speaker": reading.name,
+        "gender": reading.speaker.letter,
+        "session": f"Session{reading.session}",
+        "emotion": reading.emotion,
+        "audio_path": f"wav/{reading.utterance_id}.wav",
+        "transcript": reading.text,
+    }
 
 
 def _write_recordings(folder: Path, readings: Sequence[Reading], *, seed: int) -> None:
