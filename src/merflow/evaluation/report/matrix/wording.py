@@ -1,5 +1,7 @@
 """Figures and sentences of a matrix of corpora, for its page, its picture and the terminal."""
 
+from collections.abc import Iterable
+
 from merflow.contracts.corpus_matrix import CellFigure, CorpusMatrix, MatrixCell
 from merflow.contracts.numerals import decimal, decimal_interval, interval, listed, percent, plural
 
@@ -49,13 +51,14 @@ def statements(matrix: CorpusMatrix) -> tuple[str, ...]:
     else:
         said.append(f"Task: {matrix.task}, with one scale for all corpora. No utterance is left out.")
     crossed = [cell for cell in matrix.cells if cell.corpora.is_cross]
-    rules = sorted({cell.corpora.development for cell in crossed})
-    if rules:
+    if crossed:
+        drawn = _by_rule((cell.corpora.development, cell.corpora.train.name) for cell in crossed)
         said.append(
-            f"Across corpora, the whole of the other corpus is tested; development data are of the training corpus: "
-            f"{' or '.join(rules)}."
+            "Across corpora, the whole of the other corpus is tested; development data are of the training corpus: "
+            f"{drawn}."
         )
-    said.append(f"Epochs chosen by: {_selections(matrix)}.")
+    chosen = _by_rule((cell.selections[name], name) for name in matrix.variants for cell in matrix.cells)
+    said.append(f"Epochs chosen by: {chosen}.")
     within = [cell for cell in matrix.cells if not cell.corpora.is_cross]
     said += [
         f"{cell.corpora.train.name} by itself: {cell.protocol}, {plural(cell.folds, 'fold')}, and nobody is in both "
@@ -70,12 +73,11 @@ def statements(matrix: CorpusMatrix) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _selections(matrix: CorpusMatrix) -> str:
-    """Return the rules that chose the epochs, with their variants if there are several."""
-    variants: dict[str, list[str]] = {}
-    for variant in matrix.variants:
-        for rule in sorted({cell.selections[variant] for cell in matrix.cells}):
-            variants.setdefault(rule, []).append(variant)
-    if len(variants) == 1:
-        return next(iter(variants))
-    return "; ".join(f"{rule} ({listed(names)})" for rule, names in variants.items())
+def _by_rule(rules: Iterable[tuple[str, str]]) -> str:
+    """Return rules as text, each with the names that follow it if there are several rules."""
+    names: dict[str, dict[str, None]] = {}
+    for rule, name in rules:
+        names.setdefault(rule, {})[name] = None
+    if len(names) == 1:
+        return next(iter(names))
+    return "; ".join(f"{rule} ({listed(list(who))})" for rule, who in names.items())
