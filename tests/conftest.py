@@ -17,6 +17,7 @@ from merflow.corpus.manifest import read_manifest
 from merflow.corpus.synthetic.mosei_pickles import synthesize_pickles
 from merflow.corpus.synthetic.mosei_release import synthesize_mosei
 from merflow.corpus.synthetic.release import synthesize
+from merflow.corpus.synthetic.table_release import synthesize_table
 from merflow.features.encoders.huggingface.miniature import build_miniatures
 from merflow.runs.fold_folder import folds_below, read_predictions
 from tests.rated_clips import RatedFold, cut
@@ -54,6 +55,12 @@ def mosei_pickles(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_mosei(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return synthesize_mosei(tmp_path_factory.mktemp("mosei") / "tiny", size="tiny")
+
+
+@pytest.fixture(scope="session")
+def tiny_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the CSV file of a generated table of recordings."""
+    return synthesize_table(tmp_path_factory.mktemp("table") / "tiny", size="tiny")
 
 
 @pytest.fixture(scope="session")

@@ -89,7 +89,14 @@ def test_the_whole_of_the_other_corpus_is_tested_and_development_data_are_of_the
     assert all(name.startswith("two:") for name in [*dev, *train])
     assert len(dev) + len(train) == int(labelled["corpus"].eq("two").sum())
     assert splits.folds[0].drawn is not None
-    assert "one random training session" in development_in_words(splits.folds, params=settings)
+    assert "session with at least 1 utterance of every class" in development_in_words(splits.folds, params=settings)
+    wanted = settings.model_copy(update={"min_dev_per_class": 50})
+    found = make_splits(both, params=wanted)
+    assert found.folds[0].drawn is not None
+    assert 1 < found.folds[0].drawn.per_class < 50
+    assert f"with at least {found.folds[0].drawn.per_class} utterances of every class" in development_in_words(
+        found.folds, params=wanted
+    )
     moved = replace(both, rows=both.rows.assign(transcript="other"))
     assert make_splits(moved, params=settings).split_id == splits.split_id
     other = joined(corpora, train="one", test="two", task="emotion", classes=shared_classes(corpora), root=tmp_path)

@@ -8,6 +8,7 @@ import pytest
 from merflow.contracts.params import Params
 from merflow.contracts.requests import IndexRequest
 from merflow.corpus.manifest import read_manifest
+from merflow.corpus.readers.catalogue import READERS
 from merflow.corpus.source import CorpusSource, generator_of
 from merflow.corpus.synthetic.release import synthesize
 from merflow.errors import CorpusError
@@ -45,6 +46,14 @@ def test_the_release_without_video_has_a_folder_of_its_own(workspace: Workspace)
     assert plain == workspace.corpus / "tiny"
     assert json.loads((plain / "SYNTHETIC.json").read_text())["video"] is None
     assert not list(plain.rglob("*.avi"))
+
+
+def test_no_two_kinds_of_generated_corpora_share_a_folder(workspace: Workspace) -> None:
+    sources = [CorpusSource(name, size=size) for name, kind in READERS.items() if kind.synthetic for size in kind.sizes]
+    names = {source.generated_name(video=video) for source in sources for video in (False, True)}
+    assert len(names) == 2 * len(sources) == 2 * 13
+    table = CorpusSource("synthetic-table", size="tiny").locate(workspace.corpus, video=True)
+    assert table == workspace.corpus / "table-tiny-video/utterances.csv"
 
 
 def test_a_release_says_what_it_holds_the_second_time_too(

@@ -32,7 +32,10 @@ def synthesize(
     seed: Annotated[int, typer.Option(help="Generate the corpus from this seed.", min=0)] = 0,
     video: Annotated[bool, typer.Option("--video/--no-video", help="Generate the video recordings too.")] = False,
 ) -> None:
-    """Generate a synthetic corpus: synthetic in the format of IEMOCAP, or synthetic-mosei in that of CMU-MOSEI.
+    """Generate a synthetic corpus.
+
+    synthetic has the format of IEMOCAP, synthetic-mosei and synthetic-mosei-pickle have those of CMU-MOSEI, and
+    synthetic-table is a table of recordings.
 
     Example: `merflow data synthesize --size small --out data/synthetic`
     """

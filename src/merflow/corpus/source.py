@@ -7,7 +7,8 @@ from pathlib import Path
 
 from merflow.contracts.progress import Progress
 from merflow.contracts.protocols import Protocol
-from merflow.corpus.readers.catalogue import READERS, Generate, check_protocol, reader
+from merflow.corpus.readers.catalogue import READERS, check_protocol, reader
+from merflow.corpus.readers.kind import Generate
 from merflow.errors import CorpusError, nearest
 
 _FORM = "[NAME:]KIND[=ROOT or SIZE]"
@@ -29,15 +30,19 @@ class CorpusSource:
     root: Path | None = None
     size: str = "small"
 
-    def check(self, *, protocol: Protocol) -> None:
+    def check(self, *, protocol: Protocol, name: str | None = None) -> None:
         """Raise if the corpus cannot be read, or cannot be split by the protocol, before anything is made.
+
+        Args:
+            protocol: The protocol.
+            name: The name of a corpus that :func:`named_sources` returned, for errors; None for one of --corpus.
 
         Raises:
             CorpusError: The kind or the size is unknown, or the root is missing.
             SplitError: The protocol does not suit the corpus.
         """
         check_protocol(self.corpus, protocol)
-        self._check_root()
+        self._check_root(name=name)
 
     def locate(self, generated: Path, *, video: bool, progress: Progress | None = None) -> Path:
         """Return the root of the corpus, and generate the corpus first if it has none.
@@ -59,15 +64,22 @@ class CorpusSource:
         return generate(generated / self.generated_name(video=video), size=self.size, video=video, progress=progress)
 
     def generated_name(self, *, video: bool) -> str:
-        """Return the name of the folder of a generated corpus."""
-        return f"{self.size}-video" if video else self.size
+        """Return the name of the folder of a generated corpus: another one for each kind and size, and for video."""
+        parts = [self.corpus.removeprefix("synthetic").strip("-"), self.size, "video" if video else ""]
+        return "-".join(part for part in parts if part)
 
-    def _check_root(self) -> None:
+    def _check_root(self, *, name: str | None = None) -> None:
         kind = reader(self.corpus)
+        given = "--root" if name is None else f"{name}:{self.corpus}=ROOT"
         if self.root is not None and not self.root.exists():
-            raise CorpusError(f"no such file or folder: {self.root}; pass {kind.root} with --root")
+            if name is not None and kind.sizes and self.root.parent == Path():
+                raise CorpusError(
+                    f"{str(self.root)!r} is neither a file or folder nor a size of corpus {self.corpus!r}; "
+                    f"{nearest(str(self.root), kind.sizes)}"
+                )
+            raise CorpusError(f"no such file or folder: {self.root}; pass {kind.root} with {given}")
         if self.root is None and kind.generate is None:
-            raise CorpusError(f"corpus {self.corpus!r} needs a root; pass {kind.root} with --root")
+            raise CorpusError(f"corpus {self.corpus!r} needs a root; pass {kind.root} with {given}")
         if self.root is None and self.size not in kind.sizes:
             raise CorpusError(f"unknown size {self.size!r} of corpus {self.corpus!r}; {nearest(self.size, kind.sizes)}")
 
@@ -88,7 +100,10 @@ def named_sources(texts: Iterable[str]) -> dict[str, CorpusSource]:
         first, colon, second = described.partition(":")
         name, corpus = first, second if colon else first
         if not _NAME.fullmatch(name):
-            raise CorpusError(f"{text!r} does not describe a corpus; write {_FORM}, for example emodb:table=FILE.csv")
+            raise CorpusError(
+                f"{text!r} does not describe a corpus; write {_FORM}, for example emodb:table=FILE.csv, with a name of "
+                "letters, digits, dots and hyphens"
+            )
         kind = reader(corpus)
         source = CorpusSource(corpus, size=where) if where in kind.sizes else CorpusSource(corpus, _root(where))
         if sources.setdefault(name, source) != source:

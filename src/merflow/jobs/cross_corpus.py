@@ -7,6 +7,7 @@ the same classes: those that every corpus has.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 from merflow.contracts.corpus_matrix import MATRIX, CellFigure, CorpusMatrix, MatrixCell
@@ -52,8 +53,8 @@ class Corpora:
         """Return the corpora described by options (:func:`merflow.corpus.source.named_sources`).
 
         Raises:
-            CorpusError: There are none to train on or none to test on, fewer than two in total, or a description is
-                invalid.
+            CorpusError: There are none to train on or none to test on, fewer than two in total, one has two names, or
+                a description is invalid.
         """
         if not train_on or not test_on:
             missing = "--test-on" if train_on else "--train-on"
@@ -64,6 +65,12 @@ class Corpora:
                 f"only the corpus {next(iter(sources))} is trained on and tested; name another one with --test-on, or "
                 "use --corpus"
             )
+        for name, other in combinations(sources, 2):
+            if sources[name] == sources[other]:
+                raise CorpusError(
+                    f"{name} and {other} are the same corpus, so a model would be tested on its training data; name "
+                    "it once"
+                )
         return cls(sources, tuple(named_sources(train_on)), tuple(named_sources(test_on)))
 
     @property
@@ -175,7 +182,7 @@ def _checked(corpora: Corpora, *, params: Params) -> TaskName:
                 "with recordings"
             )
         within = name in corpora.train_on and name in corpora.test_on
-        source.check(protocol=params.splits.protocol if within else kind.protocols[0])
+        source.check(protocol=params.splits.protocol if within else kind.protocols[0], name=name)
         tasks.setdefault(task_of_corpus(kind, params.splits.task), name)
     if len(tasks) > 1:
         usual = listed([f"{name}: {task}" for task, name in tasks.items()])

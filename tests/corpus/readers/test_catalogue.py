@@ -23,13 +23,20 @@ def table(tmp_path: Path) -> Path:
     return path
 
 
-def test_each_reader_makes_a_manifest(table: Path, tiny_release: Path, tiny_mosei: Path, mosei_pickles: Path) -> None:
-    roots = {"iemocap": tiny_release, "synthetic": tiny_release, "table": table}
+def test_each_reader_makes_a_manifest(
+    tiny_table: Path, tiny_release: Path, tiny_mosei: Path, mosei_pickles: Path
+) -> None:
+    roots = {"iemocap": tiny_release, "synthetic": tiny_release, "table": tiny_table, "synthetic-table": tiny_table}
     roots |= {"mosei": tiny_mosei, "synthetic-mosei": tiny_mosei}
     roots |= dict.fromkeys(("mosei-pickle", "synthetic-mosei-pickle"), mosei_pickles / "unaligned_50.pkl")
     sizes = {name: len(entry.read(roots[name], taxonomy=taxonomy("iemocap4")).rows) for name, entry in READERS.items()}
     releases = {"iemocap": 70, "synthetic": 70, "mosei": 84, "synthetic-mosei": 84}
-    assert sizes == releases | {"mosei-pickle": 100, "synthetic-mosei-pickle": 100, "table": 1}
+    assert sizes == releases | {
+        "mosei-pickle": 100,
+        "synthetic-mosei-pickle": 100,
+        "table": 140,
+        "synthetic-table": 140,
+    }
 
 
 def test_an_unknown_corpus_names_the_nearest() -> None:

@@ -15,6 +15,7 @@ from merflow.contracts.taxonomy import Taxonomy
 from merflow.corpus.audio_header import read_headers
 from merflow.corpus.manifest import Manifest, build_manifest
 from merflow.corpus.readers.csv_records import PARTS, Record, listed, read_records
+from merflow.corpus.synthetic.identity import SYNTHETIC_MARK
 from merflow.errors import CorpusError, LabelError
 from merflow.storage.fingerprints import files_fingerprint
 
@@ -66,7 +67,8 @@ def read_utterance_table(csv: Path, *, taxonomy: Taxonomy) -> Manifest:
     rows = _rows(records, taxonomy=taxonomy)
     _number_turns(records, rows)
     _measure(rows, root=csv.resolve().parent)
-    return build_manifest(rows, root=csv.resolve().parent, corpus="table", taxonomy=taxonomy)
+    corpus = "synthetic-table" if (csv.resolve().parent / SYNTHETIC_MARK).is_file() else "table"
+    return build_manifest(rows, root=csv.resolve().parent, corpus=corpus, taxonomy=taxonomy)
 
 
 def table_fingerprint(csv: Path) -> str:

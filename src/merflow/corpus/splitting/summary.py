@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 
+from merflow.contracts.numerals import plural
 from merflow.contracts.protocols import PARTS
 from merflow.contracts.split_params import SplitParams
 from merflow.corpus.splitting.fold_facts import FoldFacts
 from merflow.corpus.splitting.labelled import in_every_group
 
 _DEVELOPMENT = {
-    "speaker": "one random training speaker with at least {floor} utterances {every}",
-    "session": "one random training session with at least {floor} utterances {every}",
+    "speaker": "one random training speaker with at least {floor} {every}",
+    "session": "one random training session with at least {floor} {every}",
     "random": "random dialogues, {share:.0%} of the training utterances",
 }
 _LISTED = 12  # names in a cell
@@ -60,11 +61,15 @@ def _folds(folds: Sequence[FoldFacts]) -> str:
 
 
 def development_in_words(folds: Sequence[FoldFacts], *, params: SplitParams) -> str:
-    """Return the choice of development data: ``one random training speaker with at least 5 utterances ...``."""
+    """Return the choice of development data: ``one random training speaker with at least 5 utterances ...``.
+
+    The number is the one that was found in every fold, which is below ``splits.min_dev_per_class`` if too few have it.
+    """
     if params.protocol == "official" and folds[0].official_development:
         return "those of the official split"
+    floor = min([params.min_dev_per_class, *(fold.drawn.per_class for fold in folds if fold.drawn is not None)])
     development = _DEVELOPMENT[params.development].format(
-        share=params.random_share, floor=params.min_dev_per_class, every=_every(folds)
+        share=params.random_share, floor=plural(floor, "utterance"), every=_every(folds)
     )
     by_speaker = params.protocol in ("speaker-10fold", "leave-one-speaker-out", "k-fold")
     if by_speaker and params.development == "speaker":

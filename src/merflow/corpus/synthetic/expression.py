@@ -18,6 +18,7 @@ MODALITIES: tuple[Modality, ...] = get_args(Modality)
 # Emotions close enough to a label to be shown instead.
 _NEIGHBOURS: dict[str, tuple[str, ...]] = {
     "ang": ("fru", "fru", "exc"),
+    "bor": ("neu", "sad"),
     "dis": ("ang", "fru"),
     "exc": ("hap", "sur", "ang"),
     "fea": ("sad", "sur"),

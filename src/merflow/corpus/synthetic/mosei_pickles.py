@@ -105,8 +105,8 @@ def synthesize_pickles(out: Path, *, size: str, seed: int = 0, progress: Progres
         for form, name in FILES.items():
             write_mosei_pickle(part / name, SHAPES[known], form=form, seed=seed, progress=progress)
 
-    kept_or_written(out, identity, write)
-    say(f"synthesize: {' and '.join(FILES.values())}, size {size}, seed {seed}, in {out}")
+    note = kept_or_written(out, identity, write)
+    say(f"synthesize: {' and '.join(FILES.values())}, size {size}, seed {seed}, in {out}{note}")
     return out / FILES["aligned"]
 
 

@@ -52,6 +52,7 @@ class Manner(NamedTuple):
 
 _MANNERS: dict[str, Manner] = {
     "ang": Manner(2.0, 1.25, 7.5, 1.08, 3.4, 0.00),
+    "bor": Manner(-1.4, 0.45, -2.0, 0.80, -0.8, 0.02),
     "dis": Manner(-0.6, 0.90, 0.8, 0.88, 0.6, 0.03),
     "exc": Manner(5.5, 2.00, 3.6, 1.16, 0.9, 0.01),
     "fea": Manner(4.0, 0.75, -1.0, 1.18, -0.6, 0.10),

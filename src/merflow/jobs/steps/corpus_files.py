@@ -50,10 +50,10 @@ def fetch_generated(shared: SharedFiles, *, name: str) -> None:
     shared.fetch_below(shared.workspace.corpus / name)
 
 
-def publish_generated(root: Path, shared: SharedFiles) -> None:
-    """Upload a corpus that was generated in the workspace."""
-    if shared.remote is not None and root.absolute().is_relative_to(shared.workspace.corpus.absolute()):
-        shared.remote.publish(root.absolute())
+def publish_generated(shared: SharedFiles, *, name: str) -> None:
+    """Upload the folder of a corpus that was generated in the workspace."""
+    if shared.remote is not None:
+        shared.remote.publish((shared.workspace.corpus / name).absolute())
 
 
 def fetch_recordings(manifest: Path, shared: SharedFiles, *, video: bool) -> None:

@@ -63,12 +63,13 @@ def index(request: str, *, manifest: str) -> None:
     parsed = IndexRequest.from_json(request)
     shared = SharedFiles(Path(parsed.workspace))
     source = CorpusSource(parsed.corpus, fetch_corpus(parsed.root, shared), parsed.size)
+    generated = source.generated_name(video=parsed.video)
     if source.root is None:
-        fetch_generated(shared, name=source.generated_name(video=parsed.video))
+        fetch_generated(shared, name=generated)
     root = source.locate(shared.workspace.corpus, video=parsed.video)
     job(root, corpus=parsed.corpus, out=Path(manifest), params=parsed.params)
     if source.root is None:
-        publish_generated(root, shared)
+        publish_generated(shared, name=generated)
 
 
 @saying_errors()

@@ -7,7 +7,14 @@ from pathlib import Path
 from merflow.contracts.corpus_matrix import CorpusMatrix
 from merflow.evaluation.report.html import rendered
 from merflow.evaluation.report.matrix.figure import matrix_figure
-from merflow.evaluation.report.matrix.wording import headline, interval_text, split_of, statements, value_text
+from merflow.evaluation.report.matrix.wording import (
+    headline,
+    interval_text,
+    outcome,
+    split_of,
+    statements,
+    value_text,
+)
 from merflow.evaluation.report.origin import Origin
 from merflow.storage.local import replacing
 
@@ -35,6 +42,7 @@ def write_matrix_report(matrix: CorpusMatrix, out: Path, *, origin: Origin) -> N
         matrix=matrix,
         origin=origin,
         headline=headline(matrix),
+        outcome=outcome(matrix),
         statements=statements(matrix),
         picture=base64.b64encode(picture.getvalue()).decode(),
         rows=[
