@@ -103,6 +103,7 @@ bench: $(STAMP) ## run every measurement and write benchmarks/RESULTS.md
 	@$(BIN)/python -m benchmarks.real_size
 	@$(BIN)/python -m benchmarks.finetuning
 	@$(BIN)/python -m benchmarks.gate_error_rates
+	@$(BIN)/python -m benchmarks.gate_power
 	@$(BIN)/python -m benchmarks.results_page
 
 clean: ## remove runs and caches; the environment stays
