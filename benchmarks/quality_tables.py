@@ -1,6 +1,6 @@
 """Tables of what the models reach, from their recorded results."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from math import log
 from statistics import median
 from typing import Any
@@ -205,19 +205,29 @@ def _finetuning(result: Result) -> str:
 
 
 def _gate_error_rates(result: Result) -> str:
-    lines = [
+    return _error_rates(
         "### Error rates of the gate\n",
         "Share of made-up pairs of models with a known difference that the gate promotes or refuses, beside what its "
         "policy states; the last column is the Monte-Carlo error. Rows called power have no stated value: they show "
         "what so much test data can find. Where each session suits one of two models that are equal over all speakers, "
-        "the policy states nothing: the gate compares the two on the speakers that it has. Differences are of UA, and "
-        "in the rows that begin with scores, of MAE on a scale from -3 to 3, where the champion's is 0.6. Dialogues "
-        f"have 20 utterances on average. Command: `{result['command']}`.",
-        "",
-        "| situation | pairs | stated | measured | 95% interval |",
-        "|---|---|---|---|---|",
-    ]
-    for row in result["figures"]["rows"]:
+        "the policy states nothing: the gate compares the two on the speakers that it has. Differences are of UA, with "
+        f"20 utterances per dialogue on average. Command: `{result['command']}`.",
+        rows=result["figures"]["rows"],
+    )
+
+
+def _gate_score_error_rates(result: Result) -> str:
+    return _error_rates(
+        "### Error rates of the gate on scores\n",
+        "The same for score models. Differences are of MAE on a scale from -3 to 3, where the champion's is 0.6, with "
+        f"20 utterances per dialogue on average. Command: `{result['command']}`.",
+        rows=result["figures"]["rows"],
+    )
+
+
+def _error_rates(*head: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    lines = [*head, "", "| situation | pairs | stated | measured | 95% interval |", "|---|---|---|---|---|"]
+    for row in rows:
         low, high = row["ci95"]
         lines.append(
             f"| {row['situation']} | {row['trials']} | {row['stated']} | {row['rate']:.3f} | {low:.3f} to {high:.3f} |"
@@ -255,6 +265,7 @@ QUALITY: dict[str, Callable[[Result], str]] = {
     "emodb_presets": _emodb_presets,
     "finetuning": _finetuning,
     "gate_error_rates": _gate_error_rates,
+    "gate_score_error_rates": _gate_score_error_rates,
     "gate_power": gate_power,
     "monitor_false_alarms": _monitor_false_alarms,
 }
