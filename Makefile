@@ -8,6 +8,9 @@ DEMO := context-mmt:mmt-frozen,foal-net:full,foal-net:audio-only,gia-mic:full,la
 # What the demo's gate refuses, and the test utterances of its stress suites.
 WEAKER := foal-net:audio-only
 STRESSED := 40
+# The two models of the demo of scores; the gate refuses the weaker one.
+SCORED := layer-adapter-fusion:stc-mf-la
+WEAKER_SCORED := context-mmt:mmt-frozen
 # What the demo's champion listens to for the pictures in docs.
 DIALOGUE := runs/demo/corpus/demo-video/Session5/dialog/wav/Ses05F_impro05.wav
 BIN := $(VENV)/bin
@@ -23,10 +26,10 @@ TARGETS ?= cpu
 BUILD_OPTIONS ?=
 OVERLAY ?= infra/kustomize/overlays/podman
 
-.PHONY: help install demo screenshots repro test check format pipelines images services dvc bench clean
+.PHONY: help install demo demo-scores screenshots repro test check format pipelines images services dvc bench clean
 
 help: ## show this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
 
 install: $(STAMP) ## make a virtual environment with everything in .venv
 
@@ -47,6 +50,18 @@ demo: $(STAMP) ## run the whole pipeline on a synthetic corpus, up to a promoted
 	@$(BIN)/merflow registry register runs/demo $(WEAKER) --stress-utterances $(STRESSED)
 	@$(BIN)/merflow registry promote 2 --folder runs/demo; test $$? -eq 2
 	@$(BIN)/merflow registry list --folder runs/demo
+
+demo-scores: $(STAMP) ## do the same for scores, on a synthetic CMU-MOSEI: runs/demo-scores
+	@$(BIN)/merflow pipeline run benchmark --corpus synthetic-mosei --size small --profile lite --protocol k-fold \
+		--models $(SCORED),$(WEAKER_SCORED) --set splits.folds=2 --set splits.development=random \
+		--set training.max_epochs=4 --out runs/demo-scores
+	@echo "Registering the model with the lowest error, which becomes the champion if it passes the gate ..."
+	@$(BIN)/merflow registry register runs/demo-scores best --stress-utterances $(STRESSED)
+	@$(BIN)/merflow registry promote 1 --folder runs/demo-scores
+	@echo "Registering a weaker model, which the gate refuses ..."
+	@$(BIN)/merflow registry register runs/demo-scores $(WEAKER_SCORED) --stress-utterances $(STRESSED)
+	@$(BIN)/merflow registry promote 2 --folder runs/demo-scores; test $$? -eq 2
+	@$(BIN)/merflow registry list --folder runs/demo-scores
 
 screenshots: demo ## take the screenshots in docs again, from the demo
 	@$(BIN)/python -m tools.report_screenshots runs/demo/report.html --out docs/report
@@ -103,6 +118,8 @@ bench: $(STAMP) ## run every measurement and write benchmarks/RESULTS.md
 	@$(BIN)/python -m benchmarks.real_size
 	@$(BIN)/python -m benchmarks.finetuning
 	@$(BIN)/python -m benchmarks.gate_error_rates
+	@$(BIN)/python -m benchmarks.gate_score_error_rates
+	@$(BIN)/python -m benchmarks.gate_power
 	@$(BIN)/python -m benchmarks.results_page
 
 clean: ## remove runs and caches; the environment stays

@@ -1,4 +1,4 @@
-"""Error rates of the gate, by simulation: two made-up models whose true difference is known, again and again.
+"""Error rates of the gate on emotions, by simulation: two made-up models with a known true difference, many times.
 
 The table says how often the gate promotes or refuses, beside what its policy states::
 
@@ -18,7 +18,7 @@ from typing import TypeVar
 import numpy as np
 from scipy.special import betaincinv
 
-from benchmarks.gate_score_worlds import TASK, ScoreWorld
+from benchmarks.gate_score_worlds import ScoreWorld
 from benchmarks.gate_worlds import World
 from benchmarks.record import write_result
 from merflow.contracts.calibration_record import GroupCoverage
@@ -41,16 +41,6 @@ _WORLDS = {
     "both models right 19 times in 20": World(ease=_GOOD),
     "both right 19 times in 20, rare emotions": World(ease=_GOOD, shares=_RARE),
     "3 seeds": World(seeds=3),
-}
-
-
-_SCORE_WORLDS = {
-    "": ScoreWorld(),
-    "unequal dialogues": ScoreWorld(unequal=1.0),
-    "some errors very large": ScoreWorld(heavy=True),
-    "some errors very large, unequal dialogues": ScoreWorld(heavy=True, unequal=1.0),
-    "95% of the answers alike": ScoreWorld(alike=0.95),
-    "3 seeds": ScoreWorld(seeds=3),
 }
 
 
@@ -156,7 +146,6 @@ def cases(trials: int) -> Iterator[Case]:
     shipped = policy_of()
     yield from _accuracy_cases(shipped.accuracy, trials=trials)
     yield from _group_cases(shipped.groups, trials=trials // 10)
-    yield from _score_cases(shipped.accuracy, shipped.groups, trials=trials)
     for words, coverage, stated in (
         ("coverage as promised", 0.9, f"refused ≤ {shipped.calibration.level:g}"),
         ("coverage 5 points too low", 0.85, "refused (power)"),
@@ -170,7 +159,7 @@ def _accuracy_cases(superior: AccuracyPolicy, *, trials: int) -> Iterator[Case]:
     level, power, few = f"promoted ≤ {superior.level:g}", "promoted (power)", trials // 5
     for dialogues in (20, 40, 150):
         for words, world in _WORLDS.items():
-            truth, size = _named(world, words, dialogues=dialogues)
+            truth, size = named(world, words, dialogues=dialogues)
             worse, better = replace(truth, gain=-0.03), replace(truth, gain=0.02 if world.ease == _GOOD else 0.04)
             for situation, stated, pair, policy, count in (
                 ("superior, equal models", level, truth, superior, trials),
@@ -190,7 +179,7 @@ def _group_cases(policy: GroupPolicy, *, trials: int) -> Iterator[Case]:
     proof = policy.model_copy(update={"refuse": "not-shown-equal", "margin": 0.1, "level": 0.025})
     for dialogues, worlds in ((40, _WORLDS), (150, {"": World()})):
         for words, world in worlds.items():
-            truth, size = _named(world, words, dialogues=dialogues)
+            truth, size = named(world, words, dialogues=dialogues)
             rate = partial(group_refusal_rate, truth, policy)
             yield Case(f"shown-worse, all groups equal, {size}", f"any refused ≤ {policy.level:g}", rate, trials)
             for grouping, value in (("session", "1"), ("gender", "F"), ("emotion", "sad")):
@@ -204,51 +193,23 @@ def _group_cases(policy: GroupPolicy, *, trials: int) -> Iterator[Case]:
         yield Case(situation, "refused (power)", rate, trials // 5)
 
 
-def _score_cases(superior: AccuracyPolicy, groups: GroupPolicy, *, trials: int) -> Iterator[Case]:
-    inferior = superior.model_copy(update={"require": "non-inferior", "margin_mae": 0.005})
-    margin, width = inferior.margin_mae * (TASK.high - TASK.low), TASK.high - TASK.low
-    level, power, few = f"promoted ≤ {superior.level:g}", "promoted (power)", trials // 5
-    for dialogues in (20, 40, 150):
-        for words, world in _SCORE_WORLDS.items():
-            truth, size = _named(world, words, dialogues=dialogues)
-            equal = partial(promotion_rate, truth, superior)
-            yield Case(f"scores, superior, equal models, {size}", level, equal, trials)
-            if world.alike:
-                continue
-            worse = partial(promotion_rate, replace(truth, gain=-margin), inferior)
-            yield Case(f"scores, non-inferior, worse by the margin of {margin:g}, {size}", level, worse, trials)
-            better = partial(promotion_rate, replace(truth, gain=0.05), superior)
-            yield Case(f"scores, superior, better by 0.05, {size}", power, better, few)
-    proof = groups.model_copy(update={"refuse": "not-shown-equal", "margin_mae": 0.025, "level": 0.025})
-    for dialogues in (40, 150):
-        rate, size = partial(group_refusal_rate, ScoreWorld(dialogues), groups), f"{dialogues} dialogues"
-        stated = f"any refused ≤ {groups.level:g}"
-        yield Case(f"scores, shown-worse, all groups equal, {size}", stated, rate, trials // 10)
-        for grouping, value in (("session", "1"), ("gender", "F"), ("third", "high")):
-            group, asked = f"{grouping} {value}", proof.model_copy(update={"by": [grouping]})
-            worse_there = ScoreWorld(dialogues, group=group, gain=-proof.margin_mae * width)
-            rate = partial(group_refusal_rate, worse_there, asked, only=group)
-            situation = f"scores, not-shown-equal, {group} worse by the margin of {proof.margin_mae * width:g}, {size}"
-            yield Case(situation, f"refused ≥ {1 - proof.level:g}", rate, trials // 10)
-
-
-def _named(world: AnyWorld, words: str, *, dialogues: int) -> tuple[AnyWorld, str]:
+def named(world: AnyWorld, words: str, *, dialogues: int) -> tuple[AnyWorld, str]:
     """Return the test set with so many dialogues, and its description."""
     return replace(world, dialogues=dialogues), f"{dialogues} dialogues" + f", {words}" * bool(words)
 
 
-def main() -> None:
-    """Print the table and record it."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def measure(name: str, cases_of: Callable[[int], Iterator[Case]], *, about: str | None) -> None:
+    """Print the table of the cases of so many trials, and record it under this name."""
+    parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--trials", type=int, default=10_000, help="Pairs of models per row that states a level.")
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="Rows that are measured at once.")
     args, table = parser.parse_args(), []
     with ProcessPoolExecutor(args.processes, mp_context=get_context("spawn")) as pool:
-        for row in pool.map(Case.measured, cases(args.trials)):
+        for row in pool.map(Case.measured, cases_of(args.trials)):
             print(f"{row.situation:96}  {row.stated:22}  {row.rate:.4f} of {row.trials}", flush=True)
             table.append({**asdict(row), "ci95": row.ci95})
-    write_result("gate_error_rates", {"rows": table})
+    write_result(name, {"rows": table})
 
 
 if __name__ == "__main__":
-    main()
+    measure("gate_error_rates", cases, about=__doc__)

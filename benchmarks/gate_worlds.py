@@ -30,11 +30,12 @@ class TestSet:
     """A made-up test set, whatever its labels.
 
     Attributes:
-        dialogues: Dialogues in all, spread over five sessions; 20 utterances each on average.
+        dialogues: Dialogues in all, spread over five sessions.
         group: Group to which the difference of the models is limited, such as ``session 1``; empty for all utterances.
         seeds: Training seeds of both models.
         unequal: Deviation of the logarithm of the dialogues' sizes.
         suits: Deviation of a session's effect on one model: models that suit some speakers better than others.
+        turns: Utterances of a dialogue, on average.
     """
 
     __test__ = False  # no test of pytest's
@@ -44,12 +45,13 @@ class TestSet:
     seeds: int = 1
     unequal: float = 0.0
     suits: float = 0.0
+    turns: int = TURNS
 
     @cached_property
     def dialogue(self) -> np.ndarray:
         """Dialogue of each utterance, ``(n,)``; sizes are quantiles of a log-normal distribution, in random order."""
         places = np.random.default_rng(0).permutation((np.arange(self.dialogues) + 0.5) / self.dialogues)
-        sizes = TURNS * np.exp(self.unequal * ndtri(places) - self.unequal**2 / 2)
+        sizes = self.turns * np.exp(self.unequal * ndtri(places) - self.unequal**2 / 2)
         return np.repeat(np.arange(self.dialogues), np.maximum(1, np.rint(sizes)).astype(int))
 
     @cached_property

@@ -1,10 +1,11 @@
 """Tables of what the models reach, from their recorded results."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from math import log
 from statistics import median
 from typing import Any
 
+from benchmarks.gate_power_table import gate_power
 from benchmarks.record import Result
 from merflow.contracts.task import EMOTION
 
@@ -203,20 +204,30 @@ def _finetuning(result: Result) -> str:
     return "\n".join([*lines, ""])
 
 
-# Result name -> table, in the order of the page.
 def _gate_error_rates(result: Result) -> str:
-    lines = [
+    return _error_rates(
         "### Error rates of the gate\n",
         "Share of made-up pairs of models with a known difference that the gate promotes or refuses, beside what its "
         "policy states; the last column is the Monte-Carlo error. Rows called power have no stated value: they show "
         "what so much test data can find. Where each session suits one of two models that are equal over all speakers, "
         "the policy states nothing: the gate compares the two on the speakers that it has. Differences are of UA, with "
         f"20 utterances per dialogue on average. Command: `{result['command']}`.",
-        "",
-        "| situation | pairs | stated | measured | 95% interval |",
-        "|---|---|---|---|---|",
-    ]
-    for row in result["figures"]["rows"]:
+        rows=result["figures"]["rows"],
+    )
+
+
+def _gate_score_error_rates(result: Result) -> str:
+    return _error_rates(
+        "### Error rates of the gate on scores\n",
+        "The same for score models. Differences are of MAE on a scale from -3 to 3, where the champion's is 0.6, with "
+        f"20 utterances per dialogue on average. Command: `{result['command']}`.",
+        rows=result["figures"]["rows"],
+    )
+
+
+def _error_rates(*head: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    lines = [*head, "", "| situation | pairs | stated | measured | 95% interval |", "|---|---|---|---|---|"]
+    for row in rows:
         low, high = row["ci95"]
         lines.append(
             f"| {row['situation']} | {row['trials']} | {row['stated']} | {row['rate']:.3f} | {low:.3f} to {high:.3f} |"
@@ -244,6 +255,7 @@ def _monitor_false_alarms(result: Result) -> str:
     return "\n".join([*lines, ""])
 
 
+# Result name -> table, in the order of the page.
 QUALITY: dict[str, Callable[[Result], str]] = {
     "against_classics": _against_classics,
     "learning_curves": _learning_curves,
@@ -253,5 +265,7 @@ QUALITY: dict[str, Callable[[Result], str]] = {
     "emodb_presets": _emodb_presets,
     "finetuning": _finetuning,
     "gate_error_rates": _gate_error_rates,
+    "gate_score_error_rates": _gate_score_error_rates,
+    "gate_power": gate_power,
     "monitor_false_alarms": _monitor_false_alarms,
 }

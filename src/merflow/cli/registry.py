@@ -45,7 +45,7 @@ def register(
     ],
     kind: Annotated[
         Literal["refit", "ensemble"],
-        typer.Option(help="refit trains the variant on all sessions; ensemble keeps the models of all folds."),
+        typer.Option(help="refit trains the variant on all data; ensemble keeps the models of all folds."),
     ] = "refit",
     out: Annotated[
         Path | None,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def versions_table(name: str, versions: Sequence["RegisteredVersion"]) -> Iterator[str]:
     """Yield the lines of a table of versions."""
-    rows: list[tuple[str, ...]] = [("version", "aliases", "variant", "kind", "taxonomy", "registered (UTC)", "")]
+    rows: list[tuple[str, ...]] = [("version", "aliases", "variant", "kind", "predicts", "registered (UTC)", "")]
     rows += [_row(version) for version in versions]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:

@@ -161,7 +161,7 @@ class ModelPackage(Strict):
     def made(self) -> str:
         """A phrase that says how the models were made."""
         if self.kind == "refit":
-            return f"refitted on all sessions for {plural(self.members[0].epochs, 'epoch')}"
+            return f"refitted on all data for {plural(self.members[0].epochs, 'epoch')}"
         return f"an ensemble of {plural(len(self.members), 'fold model')}"
 
 

@@ -106,7 +106,7 @@ def test_a_refit_has_no_figure_of_its_own(tmp_path: Path) -> None:
         before, after = card.split("These are figures of the procedure", maxsplit=1)
         assert "it has no test figure of its own" in after
         assert not re.search(r"\d+\.\d%", before), "a figure before the sentence that says whose it is"
-        assert "trained on all sessions for 7 epochs" in before
+        assert "trained on all data for 7 epochs" in before
 
 
 def test_nor_has_an_ensemble(tmp_path: Path) -> None:

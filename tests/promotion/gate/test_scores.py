@@ -36,7 +36,7 @@ def test_a_better_candidate_is_promoted() -> None:
     assert not {"taxonomy", "above chance", "emotion", "calibration error"} & set(names)
     assert not any(name.startswith("emotion") for name in names)
     accuracy = next(check for check in decision.checks if check.name == "accuracy")
-    assert re.search(r"MAE improves by \+0\.\d+ on the champion's \(95% interval \+0\.\d+ to", accuracy.sentence)
+    assert re.search(r"The gain in MAE over the champion is \+0\.\d+ \(95% interval \+0\.\d+ to", accuracy.sentence)
     ours, theirs = (np.abs(side.predictions["score"] - side.predictions["label"]) for side in (evidence(), champion()))
     assert accuracy.measured == pytest.approx(theirs.mean() - ours.mean())
     assert accuracy.unit == "scale"

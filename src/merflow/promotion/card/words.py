@@ -163,7 +163,7 @@ def _members(package: ModelPackage) -> str:
     epochs = listed([str(number) for number in package.fold_epochs])
     if package.kind == "refit":
         trained = plural(package.members[0].epochs, "epoch")
-        return f"One model was trained on all sessions for {trained}; the folds had chosen {epochs}."
+        return f"One model was trained on all data for {trained}; the folds had chosen {epochs}."
     return f"It is the mean of {plural(len(package.members), 'fold model')}, whose chosen epochs were {epochs}."
 
 

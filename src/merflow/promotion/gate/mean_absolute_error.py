@@ -108,7 +108,7 @@ class MeanAbsoluteError:
 
     def compared(self, gain: float, *, group: str = "") -> str:  # noqa: ARG002 - MAE has one name in all groups
         """Return the gain in words."""
-        return f"MAE improves by {signed_decimal(gain)} on the champion's"
+        return f"The gain in MAE over the champion is {signed_decimal(gain)}"
 
     def amount(self, size: float) -> str:
         """Return a size in words without a sign."""
