@@ -119,7 +119,10 @@ def _set(part: str, item: str, value: Any) -> Change:  # noqa: ANN401 - anything
         (_set("train", "id", lambda ids: ["-3g5yACwYnA_10", *ids[1:]]), "row 0: id '-3g5yACwYnA_10' is not like video"),
         (_set("train", "id", lambda ids: ["a\x1b[31m$_$1", *ids[1:]]), r"id 'a\\x1b\[31m\$_\$1' is not like video"),
         (_set("train", "id", lambda ids: ["../a$_$1", *ids[1:]]), r"id '../a\$_\$1' is not like video"),
-        (_set("train", "id", lambda ids: [one.encode() for one in ids]), "expected one text per utterance, not a bytes"),
+        (
+            _set("train", "id", lambda ids: [one.encode() for one in ids]),
+            "one text per utterance, not a bytes",
+        ),
         (_set("train", "raw_text", lambda ids: [None] * len(ids)), "raw_text is .* one text per utterance, not a None"),
         (_set("train", "id", lambda ids: [ids[1], *ids[1:]]), r"in train row 0 and in train row 1"),
         (_set("test", "raw_text", lambda texts: texts[:-1]), r"raw_text is a list, expected one value per utterance"),
@@ -132,8 +135,14 @@ def _set(part: str, item: str, value: Any) -> Change:  # noqa: ANN401 - anything
         (_set("test", "regression_labels", [1 << 2000] * 20), "expected numbers of ordinary size"),
         (_set("test", "regression_labels", [np.zeros(3)] * 20), "one number per utterance, not a ndarray"),
         (_set("test", "regression_labels", ["x"] * 20), "regression_labels is a list, expected one number"),
-        (_set("test", "audio", lambda audio: audio[:, :, 0]), r"audio is shape \(20, 60\), float32, expected floating-point"),
-        (_set("test", "audio", lambda audio: audio[:, :, :0]), r"shape \(20, 60, 0\), float32, expected floating-point"),
+        (
+            _set("test", "audio", lambda audio: audio[:, :, 0]),
+            r"audio is shape \(20, 60\), float32, expected floating",
+        ),
+        (
+            _set("test", "audio", lambda audio: audio[:, :, :0]),
+            r"shape \(20, 60, 0\), float32, expected floating",
+        ),
         (_set("test", "audio", lambda audio: np.zeros(audio.shape, "i8")), "int64, expected floating-point numbers"),
         (_set("test", "audio", lambda audio: audio[:-1]), r"shape \(19, 60, 74\)"),
         (_set("test", "audio", lambda audio: audio[:, :, :-1]), r"audio of different widths \[73, 74\]"),

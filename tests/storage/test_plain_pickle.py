@@ -420,7 +420,14 @@ def test_garbage_is_plain_or_refused_and_nothing_else(tmp_path: Path, garbage: b
     assert set(sys.modules) == modules
 
 
-CALLS = [b"_codecs\nencode", b"__builtin__\nbytes", b"numpy\nndarray", b"numpy\ndtype", b"numpy._core.multiarray\n_reconstruct", b"numpy._core.multiarray\nscalar"]
+CALLS = [
+    b"_codecs\nencode",
+    b"__builtin__\nbytes",
+    b"numpy\nndarray",
+    b"numpy\ndtype",
+    b"numpy._core.multiarray\n_reconstruct",
+    b"numpy._core.multiarray\nscalar",
+]
 VALUES = [
     b"K\x00",
     b"K\x01",

@@ -62,7 +62,7 @@ class LongText:
     utf8: memoryview
 
     def __len__(self) -> int:
-        """Number of bytes in the file."""
+        """Return the number of bytes in the file."""
         return len(self.utf8)
 
 
