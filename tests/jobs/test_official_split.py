@@ -84,7 +84,7 @@ def test_the_official_development_part_chooses_the_epoch_and_is_named(trained: P
     assert "training speaker" not in caption
     assert "lowest loss of the official development part (mfdr:full)" in caption
     page = (trained / "report.html").read_text()
-    assert "training speaker" not in page
+    assert "one training speaker" not in page
     assert "lowest loss of the official development part" in page
 
 
