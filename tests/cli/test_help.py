@@ -11,7 +11,7 @@ import pytest
 import typer
 
 from merflow.cli.app import app
-from merflow.contracts.published import by_test
+from merflow.contracts.published import IEMOCAP4, MOSEI, by_test
 from merflow.presets.catalogue import presets, unavailable
 from tests.cli.command import merflow, refused
 
@@ -114,17 +114,23 @@ def test_json_is_all_that_goes_to_standard_output() -> None:
 
 def test_the_list_of_presets_fits_eighty_columns_and_is_whole_in_a_pipe() -> None:
     lines = merflow("presets", columns=80).out.splitlines()
-    tests = [max(1, len(by_test(preset.published))) for preset in presets().values()]
+    found = [by_test(preset.published) for preset in presets().values()]
+    tests = [max(1, sum(test.corpus == IEMOCAP4 for test in tests)) for tests in found]
+    on_mosei = sum(test.corpus == MOSEI for tests in found for test in tests)
     unpublished = [preset for preset in presets().values() if not preset.published]
-    caption = 2
-    assert len(lines) == 1 + sum(tests) + caption + len(unpublished) + len(unavailable())
+    caption, space_title_and_head = 2, 3
+    assert on_mosei == 11
+    remarks = len(unpublished) + len(unavailable())
+    assert len(lines) == 1 + sum(tests) + caption + space_title_and_head + on_mosei + remarks
     assert "mfdr:residual is not a row of a table: ours" in lines
     start = next(index for index, line in enumerate(lines) if line.startswith("mfdr:full "))
-    assert [line.split() for line in lines[start : start + 3]] == [
+    assert [line.split() for line in lines[start : start + 2]] == [
         ["mfdr:full", "A", "T", "1", "session-5fold", "75.7", "77.0"],
         ["1", "speaker-10fold", "78.4", "79.2"],
-        ["2", "mosei", "84.1"],
     ]
+    head = next(index for index, line in enumerate(lines) if line.startswith("Sentiment on the official split")) + 1
+    assert lines[head].split() == ["variant", "table", "F1", "non0", "ACC7", "ACC2", "non0"]
+    assert lines[head + on_mosei].split() == ["mfdr:full", "2", "84.1", "53.7", "85.2"]
     assert lines[-1] == "foal-net:video-only-resnet-fer2013 is left out: its face network is not public"
     assert max(map(len, lines)) <= 80
     assert not any("…" in line for line in lines)

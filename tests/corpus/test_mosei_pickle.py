@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from merflow.corpus.mosei_pickle import MoseiPickle, open_mosei_pickle
+from merflow.corpus.mosei_pickle import ARRAYS, MoseiPickle, open_mosei_pickle
 from merflow.corpus.synthetic.mosei_pickles import FILES
 from merflow.errors import CorpusError
 
@@ -83,6 +83,28 @@ def test_labels_and_ids_may_be_lists_or_arrays(
     assert np.array_equal(found.parts["dev"].lengths["audio"], expected.parts["dev"].lengths["audio"])
 
 
+def test_labels_may_be_a_column_or_whole_numbers(mosei_pickles: Path, tmp_path: Path) -> None:
+    raw = content(mosei_pickles, "aligned")
+    raw["train"]["regression_labels"] = raw["train"]["regression_labels"][:, None]
+    raw["test"]["regression_labels"] = np.rint(raw["test"]["regression_labels"]).astype(np.int64)
+    labels = [each.sentiment for each in open_mosei_pickle(mosei_pickles / FILES["aligned"]).clips]
+    found = reopened(raw, tmp_path)
+    assert [each.sentiment for each in found.clips if each.part == "train"] == labels[:60]
+    assert [each.sentiment for each in found.clips if each.part == "test"] == np.rint(labels[-20:]).tolist()
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 5])
+def test_other_protocols_hold_the_same(mosei_pickles: Path, tmp_path: Path, protocol: int) -> None:
+    raw, expected = content(mosei_pickles, "unaligned"), open_mosei_pickle(mosei_pickles / FILES["unaligned"])
+    path = tmp_path / "other.pkl"
+    path.write_bytes(pickle.dumps(raw, protocol=protocol))
+    found = open_mosei_pickle(path)
+    assert found.clips == expected.clips
+    for part, features in expected.parts.items():
+        for array in ARRAYS:
+            assert np.array_equal(found.parts[part].steps(array, 3), features.steps(array, 3))
+
+
 def _set(part: str, item: str, value: Any) -> Change:  # noqa: ANN401 - anything that a file may hold
     return lambda raw: raw[part].update({item: value(raw[part][item]) if callable(value) else value})
 
@@ -90,18 +112,38 @@ def _set(part: str, item: str, value: Any) -> Change:  # noqa: ANN401 - anything
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda raw: raw.pop("valid"), "holds no train, valid, test"),
+        (lambda raw: raw.pop("valid"), r"changed.pkl holds no valid; pass a processed file"),
         (lambda raw: raw.update(valid=[]), "part valid holds a list, not a dict"),
         (lambda raw: raw["test"].pop("vision"), "part test lacks vision; it has raw_text, audio, id"),
         (lambda raw: raw["test"].pop("audio_lengths"), "part test lacks audio_lengths"),
         (_set("train", "id", lambda ids: ["-3g5yACwYnA_10", *ids[1:]]), "row 0: id '-3g5yACwYnA_10' is not like video"),
+        (_set("train", "id", lambda ids: ["a\x1b[31m$_$1", *ids[1:]]), r"id 'a\\x1b\[31m\$_\$1' is not like video"),
+        (_set("train", "id", lambda ids: ["../a$_$1", *ids[1:]]), r"id '../a\$_\$1' is not like video"),
+        (
+            _set("train", "id", lambda ids: [one.encode() for one in ids]),
+            "one text per utterance, not a bytes",
+        ),
+        (_set("train", "raw_text", lambda ids: [None] * len(ids)), "raw_text is .* one text per utterance, not a None"),
         (_set("train", "id", lambda ids: [ids[1], *ids[1:]]), r"in train row 0 and in train row 1"),
         (_set("test", "raw_text", lambda texts: texts[:-1]), r"raw_text is a list, expected one value per utterance"),
         (_set("test", "regression_labels", lambda labels: labels * 2), "regression_labels are not all from -3 to 3"),
-        (_set("test", "regression_labels", lambda labels: labels * np.nan), "not all from -3 to 3"),
+        (
+            _set("test", "regression_labels", lambda labels: np.where(np.arange(len(labels)) == 7, np.nan, labels)),
+            "not all from -3 to 3: 1 of 20 are not, the first in row 7, nan",
+        ),
+        (_set("test", "regression_labels", lambda labels: np.tile(labels, (7, 1)).T), r"is shape \(20, 7\), float64"),
+        (_set("test", "regression_labels", [1 << 2000] * 20), "expected numbers of ordinary size"),
+        (_set("test", "regression_labels", [np.zeros(3)] * 20), "one number per utterance, not a ndarray"),
         (_set("test", "regression_labels", ["x"] * 20), "regression_labels is a list, expected one number"),
-        (_set("test", "audio", lambda audio: audio[:, :, 0]), r"audio is shape \(20, 60\), float32, expected an array"),
-        (_set("test", "audio", lambda audio: np.zeros(audio.shape, "i8")), "int64, expected an array"),
+        (
+            _set("test", "audio", lambda audio: audio[:, :, 0]),
+            r"audio is shape \(20, 60\), float32, expected floating",
+        ),
+        (
+            _set("test", "audio", lambda audio: audio[:, :, :0]),
+            r"shape \(20, 60, 0\), float32, expected floating",
+        ),
+        (_set("test", "audio", lambda audio: np.zeros(audio.shape, "i8")), "int64, expected floating-point numbers"),
         (_set("test", "audio", lambda audio: audio[:-1]), r"shape \(19, 60, 74\)"),
         (_set("test", "audio", lambda audio: audio[:, :, :-1]), r"audio of different widths \[73, 74\]"),
         (_set("test", "text_bert", lambda tokens: tokens[:, :2]), r"text_bert is shape \(20, 2, 20\)"),

@@ -77,7 +77,7 @@ def arrays() -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("protocol", [3, 4, 5])
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
 def test_plain_values_and_arrays_are_read_as_python_reads_them(tmp_path: Path, protocol: int) -> None:
     written = {"train": arrays(), "valid": arrays()}
     found = read(tmp_path, pickle.dumps(written, protocol=protocol))
@@ -103,7 +103,7 @@ def test_an_array_is_a_view_of_the_file(tmp_path: Path) -> None:
 
 
 def test_a_planted_command_does_not_run(tmp_path: Path, run_by_the_file: Path) -> None:
-    for protocol in (3, 4, 5):
+    for protocol in (2, 3, 4, 5):
         with pytest.raises(CorpusError, match=r"byte \d+ \(\w*GLOBAL\): (posix|nt)\.system is not allowed"):
             read(tmp_path, pickle.dumps({"train": [Planted(run_by_the_file)]}, protocol=protocol))
 
@@ -187,6 +187,53 @@ def test_other_types_are_refused(tmp_path: Path, dtype: str) -> None:
         read(tmp_path, pickle.dumps(np.zeros(2, dtype=dtype), protocol=4))
 
 
+def test_an_array_of_texts_without_length_is_refused(tmp_path: Path) -> None:
+    """It would need no bytes, whatever its size."""
+    assert read(tmp_path, pickle.dumps(np.array([""]), protocol=4)).tolist() == [""]
+    whole = pickle.dumps(np.array(["a"]), protocol=4)
+    with pytest.raises(CorpusError, match=r"calling numpy\.dtype with these arguments is not allowed"):
+        read(tmp_path, whole.replace(b"\x8c\x02U1", b"\x8c\x02U0"))
+
+
+def test_an_array_of_protocol_2_is_decoded_from_its_text(tmp_path: Path) -> None:
+    large = np.arange(1 << 16, dtype="f4").reshape(2, -1)
+    written = {"large": large, "small": large[:1, :3], "texts": ["ümlaut", "plain"]}
+    found = read(tmp_path, pickle.dumps(written, protocol=2))
+    assert np.array_equal(found["large"], large)
+    assert not found["large"].flags.writeable
+    assert np.array_equal(found["small"], large[:1, :3])
+    assert found["texts"] == written["texts"]
+
+
+@pytest.mark.parametrize("size", [3, 100_000])
+@pytest.mark.parametrize(
+    ("content", "coding", "reason"),
+    [
+        ("\u0100", b"latin1", "does not stand for bytes"),
+        ("a", b"utf-8", "calling _codecs.encode with these arguments"),
+        ("a", b"rot13", "calling _codecs.encode with these arguments"),
+    ],
+)
+def test_a_text_that_stands_for_no_bytes_is_refused(
+    tmp_path: Path, size: int, content: str, coding: bytes, reason: str
+) -> None:
+    text = (content * size).encode()
+    call_of = b"c_codecs\nencode\nX" + struct.pack("<I", len(text)) + text + b"X\x06\0\0\0" + coding.ljust(6)[:6]
+    with pytest.raises(CorpusError, match=reason):
+        read(tmp_path, b"\x80\x02" + call_of + b"\x86R.")
+
+
+def test_a_long_text_of_protocol_2_is_not_a_value(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="or a very long text, among its values"):
+        read(tmp_path, pickle.dumps(["a" * 100_000], protocol=2))
+
+
+@pytest.mark.parametrize("opcode", [b"U\x01a", b"T\x01\0\0\0a", b"S'a'\n"])
+def test_a_string_of_python_2_is_refused_with_the_reason(tmp_path: Path, opcode: bytes) -> None:
+    with pytest.raises(CorpusError, match=r"STRING\): it has strings of Python 2, which do not say if they are text"):
+        read(tmp_path, b"\x80\x02" + opcode + b".")
+
+
 def test_texts_that_are_no_characters_are_refused(tmp_path: Path) -> None:
     for number in (0x110000, 0xD800, 0xFFFFFFFF):
         content = pickle.dumps(np.array(["abc"]), protocol=4).replace(
@@ -238,7 +285,7 @@ def test_the_state_of_other_objects_is_never_set(tmp_path: Path) -> None:
         (b"", "it is empty"),
         (b"not a pickle", "does not start"),
         (b"(lp0\n.", "does not start"),  # protocol 0
-        (b"\x80\x02}.", "protocol 2 is not one of 3, 4, 5"),
+        (b"\x80\x01}.", "protocol 1 is not one of 2, 3, 4, 5"),
         (b"\x80\x06}.", "protocol 6"),
         (b"\x80\xff}.", "protocol 255"),
         (b"\x80\x04\x80\x04}.", "comes twice"),
@@ -292,6 +339,23 @@ def test_a_container_that_is_used_again_is_refused(tmp_path: Path) -> None:
         read(tmp_path, pickle.dumps([shared, shared], protocol=4))
 
 
+def test_a_text_counts_whenever_it_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "a" * 500
+    content = pickle.dumps([text] * 3, protocol=4)
+    assert read(tmp_path, content) == [text] * 3
+    monkeypatch.setattr("merflow.storage.plain_pickle.MOST_TEXT_BYTES", 1000)
+    with pytest.raises(CorpusError, match=r"\(BINGET\): its texts have more than 1,000 bytes"):
+        read(tmp_path, content)
+
+
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_the_content_of_arrays_is_not_used_again_and_again(tmp_path: Path, protocol: int) -> None:
+    opcode = b"X" if protocol == 2 else b"B"
+    content = b"(" + opcode + struct.pack("<I", 100_000) + b"a" * 100_000 + b"q\0" + b"h\0" * 2 + b"t."
+    with pytest.raises(CorpusError, match=r"\(BINGET\): the content of arrays is used again and again"):
+        read(tmp_path, b"\x80" + bytes([protocol]) + content)
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -341,7 +405,7 @@ FAST = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCh
 
 
 @FAST
-@given(value=PLAIN, protocol=st.sampled_from([3, 4, 5]))
+@given(value=PLAIN, protocol=st.sampled_from([2, 3, 4, 5]))
 def test_any_plain_value_is_read_as_it_was_written(tmp_path: Path, value: Any, protocol: int) -> None:  # noqa: ANN401
     assert read(tmp_path, pickle.dumps(value, protocol=protocol)) == value
 
@@ -356,7 +420,14 @@ def test_garbage_is_plain_or_refused_and_nothing_else(tmp_path: Path, garbage: b
     assert set(sys.modules) == modules
 
 
-CALLS = [b"numpy\nndarray", b"numpy\ndtype", b"numpy._core.multiarray\n_reconstruct", b"numpy._core.multiarray\nscalar"]
+CALLS = [
+    b"_codecs\nencode",
+    b"__builtin__\nbytes",
+    b"numpy\nndarray",
+    b"numpy\ndtype",
+    b"numpy._core.multiarray\n_reconstruct",
+    b"numpy._core.multiarray\nscalar",
+]
 VALUES = [
     b"K\x00",
     b"K\x01",
@@ -381,9 +452,9 @@ def test_any_program_of_known_opcodes_is_plain_or_refused(tmp_path: Path, progra
 
 
 @FAST
-@given(at=st.integers(0, 3000), byte=st.integers(0, 255))
-def test_a_file_with_a_changed_byte_is_plain_or_refused(tmp_path: Path, at: int, byte: int) -> None:
-    whole = bytearray(pickle.dumps({"train": arrays()}, protocol=4))
+@given(at=st.integers(0, 3000), byte=st.integers(0, 255), protocol=st.sampled_from([2, 4]))
+def test_a_file_with_a_changed_byte_is_plain_or_refused(tmp_path: Path, at: int, byte: int, protocol: int) -> None:
+    whole = bytearray(pickle.dumps({"train": arrays()}, protocol=protocol))
     whole[at % len(whole)] = byte
     with suppress(CorpusError):
         read(tmp_path, bytes(whole))

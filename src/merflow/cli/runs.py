@@ -66,6 +66,8 @@ def presets(
         )
         return
     print_table(_presets_table(known_presets.values()))
+    OUT.print("\nSentiment on the official split of CMU-MOSEI:")
+    print_table(_sentiment_table(known_presets.values()))
     for preset in known_presets.values():
         if preset.base:
             OUT.print(f"{preset.variant} is made from {preset.base}, and the figures are those of {preset.base}")
@@ -76,31 +78,57 @@ def presets(
 
 
 def _presets_table(presets: Iterable["Preset"]) -> Table:
-    """Return a line per preset and per test that its paper reports."""
+    """Return a line per preset and per test on IEMOCAP that its paper reports."""
     from merflow.contracts.published import IEMOCAP4, METRICS, by_test
 
-    metrics = METRICS[:3]  # WA, UA and F1; the table has no room for more
+    metrics = METRICS[:3]  # WA, UA and F1 of emotions
     table = Table(
         box=None,
         padding=(0, 1, 0, 0),
         header_style="bold",
-        caption="A audio, T text, V video. Figures are the papers' own: on IEMOCAP, by protocol, "
-        "or on MOSEI. A question mark: perhaps another system's. --json lists all.",
+        caption="A audio, T text, V video. Figures are the papers' own on IEMOCAP, by protocol. "
+        "A question mark: perhaps another system's. --json lists all.",
     )
     for column in ("variant", "inputs", "table", "tested on", *metrics):
         table.add_column(column, no_wrap=True)
     for preset in presets:
         inputs = " ".join(modality[0].upper() for modality in sorted(preset.inputs))
-        tests = by_test(preset.published)
+        tests = by_test(figure for figure in preset.published if figure.corpus == IEMOCAP4)
         if not tests:
             table.add_row(preset.variant, inputs)
         for number, (test, on_test) in enumerate(tests.items()):
             table.add_row(
                 *((preset.variant, inputs) if not number else ("", "")),
                 next(iter(on_test.values())).table,
-                test.protocol if test.corpus == IEMOCAP4 else test.corpus,
+                test.protocol,
                 *(on_test[metric].text if metric in on_test else "" for metric in metrics),
             )
+    return table
+
+
+def _sentiment_table(presets: Iterable["Preset"]) -> Table:
+    """Return a line per preset whose paper reports sentiment on CMU-MOSEI; columns name the conventions."""
+    from merflow.contracts.published import METRICS, MOSEI, by_test
+    from merflow.contracts.score_figures import counterpart
+
+    told = [
+        (preset, figures)
+        for preset in presets
+        for test, figures in by_test(preset.published).items()
+        if test.corpus == MOSEI
+    ]
+    columns = dict.fromkeys(
+        (metric, counterpart(metric, model=preset.model) or f"{metric} of unknown convention")
+        for metric in METRICS
+        for preset, figures in told
+        if metric in figures
+    )
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
+    for column in ("variant", "table", *(name for _, name in columns)):
+        table.add_column(column, no_wrap=True)
+    for preset, figures in told:
+        texts = (figures[metric].text if metric in figures else "" for metric, _ in columns)
+        table.add_row(preset.variant, next(iter(figures.values())).table, *texts)
     return table
 
 

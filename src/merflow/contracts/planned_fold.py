@@ -8,7 +8,7 @@ from pydantic import field_validator
 from merflow.contracts.fold_id import FoldId
 from merflow.contracts.params import TrainingParams
 from merflow.contracts.presets import EncoderSpec
-from merflow.contracts.protocols import Development, Policy, Protocol
+from merflow.contracts.protocols import DevelopmentData, Policy, Protocol
 from merflow.contracts.recipe import Recipe
 from merflow.contracts.regime import Regime
 from merflow.contracts.selection import Selection
@@ -180,9 +180,9 @@ class PlannedFold(Strict):
         return self.split_params.protocol
 
     @property
-    def development_data(self) -> Development:
+    def development_data(self) -> DevelopmentData:
         """Kind of utterances that were held out from training as development data."""
-        return self.split_params.development
+        return "official" if self.selection.data == "official" else self.split_params.development
 
     @property
     def promotable(self) -> bool:

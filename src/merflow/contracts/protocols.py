@@ -15,6 +15,8 @@ Protocol = Literal[
     "cross-corpus",
 ]
 Development = Literal["speaker", "session", "random"]
+# Those of a fold: drawn by one of these rules, or the development part of the corpus's own split.
+DevelopmentData = Literal["speaker", "session", "random", "official"]
 # Treatment of a speaker or dialogue that a corpus's own split has in two parts.
 SharedSpeakers = Literal["refuse", "record"]
 # A selection rule that looks at the test part: it is never promoted, and every table that shows it names it.

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from merflow.contracts.protocols import Development
+from merflow.contracts.protocols import DevelopmentData
 from merflow.contracts.recipe import Monitor
 from merflow.contracts.strict import Strict
 from merflow.contracts.task import Classification, Task
@@ -14,10 +14,11 @@ _FIGURES = {
     "ccc": "highest CCC",
     "epochs": "median epoch of the folds",
 }
-_DEVELOPMENT: dict[Development, str] = {
+_DEVELOPMENT: dict[DevelopmentData, str] = {
     "speaker": "one training speaker",
     "session": "one training session",
     "random": "a share of the training dialogues",
+    "official": "the official development part",
 }
 
 
@@ -32,10 +33,10 @@ class Selection(Strict):
     """
 
     figure: Literal["loss", "ua", "mae", "ccc", "epochs"]
-    data: Development | Literal["test", "none"]
+    data: DevelopmentData | Literal["test", "none"]
 
     @classmethod
-    def of(cls, monitor: Monitor, *, data: Development) -> "Selection":
+    def of(cls, monitor: Monitor, *, data: DevelopmentData) -> "Selection":
         """Return the rule of a recipe's monitor."""
         return cls.model_validate({"figure": monitor.removeprefix("dev_"), "data": data})
 

@@ -8,6 +8,7 @@ features have one step per word. The unaligned file has more steps of audio and 
 Shapes: N utterances, W word steps, T steps of an array, D columns.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +24,10 @@ Array = Literal["audio", "vision", "text"]
 ARRAYS: tuple[Array, ...] = get_args(Array)
 PARTS: dict[str, Part] = {"train": "train", "valid": "dev", "test": "test"}
 SEPARATOR = "$_$"  # between video and clip in an id
+_ID = re.compile(rf"([^\s/\\]+){re.escape(SEPARATOR)}([0-9]{{1,9}})")
 
 _MASK_ROW = 1  # of text_bert: token ids, mask, segment ids
+_MOST_NAMED = 20
 
 
 @dataclass(frozen=True)
@@ -122,9 +125,10 @@ def open_mosei_pickle(path: Path) -> MoseiPickle:
         CorpusError: The file is missing, not a plain pickle, or incomplete; or lengths, ids or labels do not fit.
     """
     content = read_plain_pickle(path)
-    if not isinstance(content, dict) or not set(PARTS) <= content.keys():
+    missing = [name for name in PARTS if not isinstance(content, dict) or name not in content]
+    if missing:
         raise CorpusError(
-            f"{path} holds no {', '.join(PARTS)}; pass a processed file of CMU-MOSEI, such as aligned_50.pkl"
+            f"{path} holds no {', '.join(missing)}; pass a processed file of CMU-MOSEI, such as aligned_50.pkl"
         )
     parts = {part: _Part(content[name], where=f"{path}, part {name}") for name, part in PARTS.items()}
     widths = {array: {each.array(array).shape[2] for each in parts.values()} for array in ARRAYS}
@@ -157,22 +161,30 @@ class _Part:
     def array(self, name: Array) -> np.ndarray:
         """Return an array of features, ``(N, T, D)`` of any floating type."""
         value = self._item(name)
+        expected = f"floating-point numbers of shape ({self._size}, steps, columns)"
         if not isinstance(value, np.ndarray) or value.ndim != 3 or value.dtype.kind != "f" or len(value) != self._size:
-            raise self._unlike(name, f"an array of {self._size} utterances, their steps and columns")
+            raise self._unlike(name, expected)
+        if not (value.shape[1] and value.shape[2]):
+            raise self._unlike(name, expected)
         return value
 
     def clips(self, part: Part) -> Iterator[PickledClip]:
         """Yield the utterances."""
-        texts, labels = self._row("raw_text"), self._numbers("regression_labels")
-        if not np.isfinite(labels).all() or (np.abs(labels) > 3).any():
-            raise CorpusError(f"{self._where}: regression_labels are not all from -3 to 3; get the file again")
-        for row, (name, text, label) in enumerate(zip(self._row("id"), texts, labels.tolist(), strict=True)):
-            video, separator, clip = str(name).partition(SEPARATOR)
-            if not (video and separator and clip.isascii() and clip.isdecimal() and len(clip) < 10):
+        texts, labels = self._texts("raw_text"), self._numbers("regression_labels")
+        wrong = np.flatnonzero(~(np.abs(labels) <= 3))  # NaN is not
+        if len(wrong):
+            raise CorpusError(
+                f"{self._where}: regression_labels are not all from -3 to 3: {len(wrong)} of {self._size} are not, the "
+                f"first in row {wrong[0]}, {labels[wrong[0]]:g}; get the file again"
+            )
+        for row, (name, text, label) in enumerate(zip(self._texts("id"), texts, labels.tolist(), strict=True)):
+            found = _ID.fullmatch(name)
+            if found is None or not name.isprintable():
                 raise CorpusError(
-                    f"{self._where}, row {row}: id {name!r} is not like video{SEPARATOR}12; get the file again"
+                    f"{self._where}, row {row}: id {name[:100]!r} is not like video{SEPARATOR}12; get the file again"
                 )
-            yield PickledClip(part, row, video, int(clip), " ".join(str(text).split()), float(label))
+            video, clip = found.groups()
+            yield PickledClip(part, row, video, int(clip), " ".join(text.split()), float(label))
 
     def features(self) -> PickledPart:
         """Return the features with the steps that are real."""
@@ -201,13 +213,19 @@ class _Part:
         return lengths.astype(np.int64)
 
     def _numbers(self, name: str) -> np.ndarray:
+        values = self._row(name)
+        if others := [one for one in values if not isinstance(one, float | int | np.floating | np.integer)]:
+            raise self._unlike(name, f"one number per utterance, not a {type(others[0]).__name__}")
         try:
-            numbers = np.array(self._row(name), dtype=np.float64)
-        except (TypeError, ValueError) as error:
-            raise self._unlike(name, "one number per utterance") from error
-        if numbers.shape != (self._size,):
-            raise self._unlike(name, "one number per utterance")
-        return numbers
+            return np.array(values, dtype=np.float64)
+        except OverflowError as error:
+            raise self._unlike(name, "numbers of ordinary size") from error
+
+    def _texts(self, name: str) -> list[str]:
+        values = self._row(name)
+        if others := [one for one in values if not isinstance(one, str)]:
+            raise self._unlike(name, f"one text per utterance, not a {type(others[0]).__name__}")
+        return values
 
     def _row(self, name: str) -> list[Any]:
         """Return one value per utterance; numbers may come as a list, a row or a column."""
@@ -219,7 +237,8 @@ class _Part:
 
     def _item(self, name: str) -> Any:  # noqa: ANN401 - whatever the pickle holds
         if name not in self._items:
-            raise CorpusError(f"{self._where} lacks {name}; it has {', '.join(self._items)}")
+            found = ", ".join(f"{one:.100}" for one in list(self._items)[:_MOST_NAMED])
+            raise CorpusError(f"{self._where} lacks {name}; it has {found}")
         return self._items[name]
 
     def _unlike(self, name: str, expected: str) -> CorpusError:

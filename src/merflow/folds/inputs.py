@@ -195,7 +195,7 @@ class FoldInputs:
         """The rule that selects the epoch: that of the last stage, on the fold's development data."""
         if self.epochs is not None:
             return FIXED_EPOCHS
-        return Selection.of(self.recipes[-1].monitor, data=self.splits.development)
+        return Selection.of(self.recipes[-1].monitor, data=self.splits.development_data)
 
     @property
     def encoder_keys(self) -> dict[Role, str]:

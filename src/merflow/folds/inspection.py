@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from torch import nn
 
 from merflow.contracts.axes import INVARIANT
@@ -139,9 +140,9 @@ def _scale(stream: Stream, row: dict[str, Any], *, steps: int) -> AxisScale:
         return AxisScale("turn (0: the utterance)", -stream.neighbours - 0.5, stream.neighbours + 0.5)
     if MODALITY_OF[stream.role] == "text":
         return AxisScale("token", 0, steps)
-    duration_s = row["n_samples"] / row["rate_hz"] if row["n_samples"] and row["rate_hz"] else None
-    if duration_s is None or stream.skip_silence:
+    if pd.isna(row["n_samples"]) or pd.isna(row["rate_hz"]) or stream.skip_silence:
         return AxisScale(f"{MODALITY_OF[stream.role]} step", 0, steps)
+    duration_s = row["n_samples"] / row["rate_hz"]
     encoded_s = float(min(duration_s, stream.clip_s or duration_s))
     return AxisScale(f"{MODALITY_OF[stream.role]}, s", 0, encoded_s)
 

@@ -92,7 +92,7 @@ def track(
         params={
             "variants": ", ".join(variants),
             "protocol": folded.protocol,
-            "development": folded.development,
+            "development": folded.development_data,
             "profile": extracted.profile.name,
             "training": training.model_dump(),
             "seeds": list(seeds),

@@ -4,6 +4,7 @@ NumPy pickles an array as a call that makes an empty one and a state that fills 
 calls are allowed, and their arguments are checked; any other call is refused.
 """
 
+import codecs
 import re
 from dataclasses import dataclass
 from math import prod
@@ -22,9 +23,13 @@ _CALLS = {
     **{f"{core}.multiarray.scalar": "number" for core in ("numpy.core", "numpy._core")},
     **{f"{core}.numeric._frombuffer": "buffer" for core in ("numpy.core", "numpy._core")},
     **{"numpy.dtype": "type", "numpy.ndarray": "class"},
+    # Protocol 2 has no bytes: Python 3 writes them as the call that makes them from a text.
+    **{"_codecs.encode": "bytes", "__builtin__.bytes": "no bytes"},
 }
-# Types of numbers, of texts, and of Python objects, which texts of any length are.
-_TYPES = re.compile(r"b1|[iu][1248]|f[248]|U\d{1,6}|O8")
+# Types of numbers, of texts, and of Python objects, which texts of any length are. Texts of no length need no bytes, so
+# that an array of them could have any number.
+_TYPES = re.compile(r"b1|[iu][1248]|f[248]|U[1-9]\d{0,5}|O8")
+_PIECE = 1 << 20
 
 
 class NotPlainError(Exception):
@@ -44,6 +49,21 @@ class Name:
     def __post_init__(self) -> None:
         if self.name not in _CALLS:
             raise NotPlainError(f"{self.name:.200} is not allowed in a file of plain values and arrays")
+
+
+@dataclass(frozen=True, eq=False)
+class LongText:
+    """A text of protocol 2 that is too long for words, and is not decoded before its bytes are asked for.
+
+    Attributes:
+        utf8: Its part of the file.
+    """
+
+    utf8: memoryview
+
+    def __len__(self) -> int:
+        """Return the number of bytes in the file."""
+        return len(self.utf8)
 
 
 @dataclass
@@ -74,6 +94,10 @@ def call(name: object, arguments: object) -> Any:  # noqa: ANN401 - an array, a 
             return array_of((1,), dtype, content, order="C")[0]
         case "buffer", (content, np.dtype() as dtype, tuple() as shape, str() as order) if order in ("C", "F"):
             return array_of(shape, dtype, content, order=order)
+        case "bytes", (str() | LongText() as text, "latin1"):
+            return _encoded(text)
+        case "no bytes", ():
+            return b""
     called = name.name if isinstance(name, Name) else f"a {type(name).__name__}"
     raise NotPlainError(f"calling {called} with these arguments is not allowed")
 
@@ -116,6 +140,20 @@ def array_of(shape: tuple[Any, ...], dtype: np.dtype, content: object, *, order:
         if ((letters > _LAST_CHARACTER) | (letters >> 11 == _SURROGATES)).any():
             raise NotPlainError("an array of texts holds numbers that are no characters")
     return array
+
+
+def _encoded(text: str | LongText) -> bytes | memoryview:
+    """Return the bytes that a text stands for, one per character."""
+    try:
+        if isinstance(text, str):
+            return text.encode("latin-1")
+        decoder, content = codecs.getincrementaldecoder("utf-8")(), bytearray()
+        for start in range(0, len(text.utf8), _PIECE):
+            last = start + _PIECE >= len(text.utf8)
+            content += decoder.decode(text.utf8[start : start + _PIECE], last).encode("latin-1")
+    except UnicodeError as error:
+        raise NotPlainError("a text does not stand for bytes: it is not UTF-8, or has characters above 255") from error
+    return memoryview(content).toreadonly()
 
 
 def _texts(shape: tuple[int, ...], content: object) -> list[Any]:

@@ -6,10 +6,12 @@ its arrays (:mod:`merflow.storage.pickled_arrays`). It imports and calls nothing
 refused by name and position.
 
 The file is mapped into memory, and its arrays are read-only views of the mapping. So a file of gigabytes opens in the
-time that its texts take, and only the rows that are used are read.
+time that its texts take, and only the rows that are used are read. Protocol 2 is the exception: it has no bytes, so
+arrays are written as text, and are decoded into memory.
 
-A small file cannot become large: a container is used once, so that nothing multiplies by reference; declared lengths
-are compared with the bytes that are there; opcodes, texts and depth have limits.
+A small file cannot become large: a container is used once, and texts and the content of arrays count whenever they are
+used, so that nothing multiplies by reference; declared lengths are compared with the bytes that are there; opcodes,
+texts and depth have limits.
 """
 
 import mmap
@@ -20,13 +22,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from merflow.errors import CorpusError
-from merflow.storage.pickled_arrays import Name, NotPlainError, Unfinished, call, finish
+from merflow.storage.pickled_arrays import LongText, Name, NotPlainError, Unfinished, call, finish
 
 # The processed files of CMU-MOSEI need up to 1.5 million: seven values of 22,856 utterances, at most nine opcodes each.
 MOST_OPCODES = 5_000_000
 MOST_TEXT_BYTES = 256 << 20
 MOST_DEPTH = 16
-PROTOCOLS = (3, 4, 5)
+PROTOCOLS = (2, 3, 4, 5)
 
 _NAMES = {ord(opcode.code): opcode.name for opcode in pickletools.opcodes}
 # Opcodes with an argument of fixed size, and its format.
@@ -44,6 +46,8 @@ _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 _SIZED_TUPLES = {"EMPTY_TUPLE": 0, "TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
 _SMALL_BYTES = 256  # longer ones stay views of the file
+_LONG_TEXT_BYTES = 64 << 10  # of protocol 2; longer ones are bytes in disguise
+_OF_PYTHON_2 = ("STRING", "BINSTRING", "SHORT_BINSTRING")
 _MOST_LINE = 256
 
 
@@ -54,7 +58,7 @@ def read_plain_pickle(path: Path) -> Any:  # noqa: ANN401 - dicts, lists and arr
     it. An array of Python objects must hold texts alone, and becomes a list of them.
 
     Raises:
-        CorpusError: The file is missing, is not a pickle of protocol 3 to 5, is cut off, or holds anything else. The
+        CorpusError: The file is missing, is not a pickle of protocol 2 to 5, is cut off, or holds anything else. The
             message names the opcode or class and its position. Nothing of the file was run.
     """
     try:
@@ -79,6 +83,8 @@ class _Machine:
         self._marks: list[int] = []
         self._memo: dict[int, Any] = {}
         self._text_bytes = 0
+        self._used_again = 0  # bytes of content that more than one array takes
+        self._protocol = 0
         self._actions: dict[str, Callable[[], None]] = {
             "MARK": lambda: self._marks.append(len(self._stack)),
             "EMPTY_LIST": lambda: self._stack.append([]),
@@ -98,7 +104,7 @@ class _Machine:
     def run(self) -> Any:  # noqa: ANN401 - see read_plain_pickle
         """Return the value of the whole pickle."""
         if bytes(self._content[:1]) != b"\x80":
-            self._refuse("it does not start as a pickle of protocol 3 to 5 does")
+            self._refuse("it does not start as a pickle of protocol 2 to 5 does")
         try:
             for _ in range(MOST_OPCODES):
                 self._opcode_at = self._at
@@ -122,6 +128,8 @@ class _Machine:
             self._stack.append(tuple(self._pop(_SIZED_TUPLES[name])))
         elif name in self._actions:
             self._actions[name]()
+        elif name in _OF_PYTHON_2:
+            self._refuse("it has strings of Python 2, which do not say if they are text or bytes")
         else:
             self._refuse(f"opcode {name} is not allowed in a file of plain values and arrays")
 
@@ -129,6 +137,7 @@ class _Machine:
         if name == "PROTO":
             if argument not in PROTOCOLS or self._opcode_at:
                 self._refuse(f"protocol {argument} is not one of {', '.join(map(str, PROTOCOLS))}, or comes twice")
+            self._protocol = argument
         elif name == "FRAME":  # a hint for reading ahead
             if argument > len(self._content) - self._at:
                 self._refuse(f"a frame of {argument:,} bytes is longer than the file")
@@ -145,13 +154,18 @@ class _Machine:
             return int.from_bytes(value, "little", signed=True)
         if name not in _TEXTS:
             return bytes(value) if len(value) <= _SMALL_BYTES else value
-        self._text_bytes += len(value)
-        if self._text_bytes > MOST_TEXT_BYTES:
-            self._refuse(f"its texts have more than {MOST_TEXT_BYTES:,} bytes")
+        if self._protocol == 2 and len(value) > _LONG_TEXT_BYTES:
+            return LongText(value)
+        self._count_text(len(value))
         try:
             return str(value, "utf-8")
         except UnicodeDecodeError:
             self._refuse("a text is not UTF-8")
+
+    def _count_text(self, size: int) -> None:
+        self._text_bytes += size
+        if self._text_bytes > MOST_TEXT_BYTES:
+            self._refuse(f"its texts have more than {MOST_TEXT_BYTES:,} bytes")
 
     def _build(self) -> None:
         target, state = self._pop(2)
@@ -187,6 +201,12 @@ class _Machine:
         value = self._memo[number]
         if isinstance(value, list | dict | tuple):
             self._refuse(f"a {type(value).__name__} is used more than once")
+        if isinstance(value, memoryview | LongText):
+            self._used_again += len(value)
+            if self._used_again > len(self._content):
+                self._refuse("the content of arrays is used again and again")
+        if isinstance(value, str):
+            self._count_text(len(value))
         self._stack.append(value)
 
     def _top(self) -> Any:  # noqa: ANN401 - any value of the file
@@ -239,8 +259,8 @@ class _Machine:
         waiting = [(root, 0)]
         while waiting:
             value, depth = waiting.pop()
-            if isinstance(value, Name | Unfinished):
-                self._refuse("it holds a class or an unfinished array among its values")
+            if isinstance(value, Name | Unfinished | LongText):
+                self._refuse("it holds a class or an unfinished array, or a very long text, among its values")
             if depth > MOST_DEPTH:
                 self._refuse(f"its values are nested more than {MOST_DEPTH} deep")
             if isinstance(value, dict | list | tuple):

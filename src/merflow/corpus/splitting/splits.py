@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 from pydantic import TypeAdapter, ValidationError
 
-from merflow.contracts.protocols import Development, Part, Protocol
+from merflow.contracts.protocols import Development, DevelopmentData, Part, Protocol
 from merflow.contracts.split_params import SplitParams
 from merflow.contracts.tables import SPLITS, conform, read_table
 from merflow.contracts.task import Task, task_of
@@ -52,8 +52,13 @@ class Splits:
 
     @property
     def development(self) -> Development:
-        """Rule that chooses the development data."""
+        """Rule that draws development data."""
         return self.params.development
+
+    @property
+    def development_data(self) -> DevelopmentData:
+        """Kind of the development data: drawn by the rule, or those of an official split, which need no rule."""
+        return "official" if any(fold.official_development for fold in self.folds) else self.development
 
     @property
     def seed(self) -> int:

@@ -97,3 +97,45 @@ def test_another_order_by_ccc_is_told(results: ScoreResults, mae: float, ccc: fl
 def test_modalities_without_a_classic_are_named(results: ScoreResults) -> None:
     found = score_verdict(results.model_copy(update={"classic_comparisons": ()}))
     assert found.sentences[2].startswith("No classic reads nothing but audio and text")
+
+
+def test_an_order_by_ccc_that_could_be_chance_is_told_as_such(results: ScoreResults) -> None:
+    pair = results.best_classic(BEST)
+    assert pair is not None
+    assert pair.ccc is not None
+    ccc = pair.ccc.model_copy(update={"delta": -0.02, "p_holm": 0.4})
+    pairs = tuple(
+        each.model_copy(update={"ccc": ccc}) if each is pair else each for each in results.classic_comparisons
+    )
+    sentences = score_verdict(results.model_copy(update={"classic_comparisons": pairs})).sentences
+    (told,) = [each for each in sentences if each.startswith("By CCC, classic")]
+    assert told == (f"By CCC, {CLASSIC} is ahead of {BEST} (\N{MINUS SIGN}0.020, p = 0.400), but this could be chance.")
+
+
+@pytest.mark.parametrize(
+    ("mae", "ends", "told"),
+    [
+        (1.2, (1.0, 1.4), "The interval of the best variant includes 1.300, the MAE of the training labels' median"),
+        (1.5, (1.4, 1.6), "The best variant is not below 1.300, the MAE of the training labels' median"),
+        (1.5, None, "The best variant is not below 1.300, the MAE of the training labels' median"),
+        (1.2, None, None),
+        (1.0, (0.9, 1.1), None),
+    ],
+)
+def test_a_variant_that_may_be_no_better_than_a_constant_is_named(
+    results: ScoreResults, mae: float, ends: tuple[float, float] | None, told: str | None
+) -> None:
+    best, floor = results.variants[BEST], results.floors["median"]
+    figure = best.figures["MAE"].model_copy(update={"pooled": mae, "ci95": ends})
+    changed = results.model_copy(
+        update={
+            "variants": {BEST: best.model_copy(update={"figures": {**best.figures, "MAE": figure}})},
+            "comparisons": (),
+            "floors": {
+                **results.floors,
+                "median": floor.model_copy(update={"values": {**floor.values, "MAE": 1.3}}),
+            },
+        }
+    )
+    cautions = [each for each in score_verdict(changed).cautions if "median" in each]
+    assert cautions == ([] if told is None else [f"{told}: it may not have learned anything."])

@@ -120,6 +120,7 @@ def _row(name: str, results: ScoreResults, *, axis: tuple[float, float]) -> dict
         "bar": _bar(variant.mae, variant.figures["MAE"].ci95, results, axis=axis),
         "published": published,
         "encoders": notes.encoders_in_words(variant.training),
+        "remarks": wording.remarks(variant, results),
         "deviations": notes.deviations(variant.training),
     }
 

@@ -18,8 +18,9 @@ from merflow.contracts.numerals import (
 )
 from merflow.contracts.score_figures import MissingFigures, ScoreBreakdown, ScoreGroup
 from merflow.contracts.score_results import ComparedScores, MaeOverSeeds, ScoreResults
-from merflow.evaluation.report.notes import all_deviations, encoders_in_words, selection_rule, where
+from merflow.evaluation.report.notes import encoders_in_words, selection_rule, where
 from merflow.evaluation.report.scores.wording import (
+    all_remarks,
     conventions_in_words,
     heading,
     published,
@@ -85,7 +86,7 @@ def leaderboard(results: ScoreResults) -> Table:
         "predictions of all folds together, with 95% bootstrap intervals over dialogues in parentheses; MAE is in "
         "units of the scale. A floor predicts a constant that its training data give. "
         f"{conventions_in_words(results)} Epochs were chosen by: {selection_rule(results)}. "
-        f"{all_deviations(results)}".strip(),
+        f"{all_remarks(results)}".strip(),
         (
             *("Variant", "MAE", "MAE by fold"),
             *(["MAE by seed"] if seeds else []),

@@ -9,14 +9,9 @@ from merflow.contracts.numerals import DASH, p_value, signed_decimal, signed_dec
 from merflow.contracts.score_figures import FigureName, Measured
 from merflow.contracts.score_results import ComparedScoreRuns, ComparedScores, ScoreResults
 from merflow.contracts.terminal_table import lineless_table
-from merflow.evaluation.report.notes import (
-    all_deviations,
-    encoders_note,
-    selection_rule,
-    tests_in_words,
-    training_in_words,
-)
+from merflow.evaluation.report.notes import encoders_note, selection_rule, tests_in_words, training_in_words
 from merflow.evaluation.report.scores.wording import (
+    all_remarks,
     conventions_in_words,
     heading,
     interval_text,
@@ -37,7 +32,7 @@ def score_results_table(results: ScoreResults) -> Table:
         f"{scale_in_words(results).capitalize()}; MAE in its units. Intervals are 95% over dialogues; folds are mean ± "
         "standard deviation. A floor predicts a constant of its training data. "
         f"{conventions_in_words(results)} {encoders_note(results)} Epochs chosen by: {selection_rule(results)}. "
-        f"{all_deviations(results)}"
+        f"{all_remarks(results)}"
     )
     table.add_column("variant", no_wrap=True)
     for head in ("MAE", "interval", "folds", *map(heading, shown)):

@@ -103,10 +103,10 @@ def _other_order(a: str, b: str, *, mae: FigureDifference, ccc: FigureDifference
     lower, higher, lead = (a, b, ccc.delta) if mae.delta <= 0 else (b, a, -ccc.delta)
     if lead >= 0:
         return []
-    return [
-        f"By CCC, {higher} is ahead of {lower} ({signed_decimal(lead)}, {_p(ccc.p_holm)}): it follows the ups and "
-        "downs better, with larger errors."
-    ]
+    told = f"By CCC, {higher} is ahead of {lower} ({signed_decimal(lead)}, {_p(ccc.p_holm)})"
+    if ccc.p_holm >= ALPHA:
+        return [f"{told}, but this could be chance."]
+    return [f"{told}: it follows the ups and downs better, with larger errors."]
 
 
 def _over_seeds(pair: ScoreComparison) -> list[str]:
@@ -140,9 +140,10 @@ def _cautions(results: ScoreResults) -> list[str]:
     high = mae.ci95[1] if mae.ci95 else top.mae
     floor = results.chance("MAE")
     if floor is not None and high >= floor:
+        low = mae.ci95[0] if mae.ci95 else top.mae
+        told = "interval of the best variant includes" if low <= floor and mae.ci95 else "best variant is not below"
         cautions.append(
-            f"The interval of the best variant includes {decimal(floor)}, the MAE of the training labels' median: it "
-            "may not have learned anything."
+            f"The {told} {decimal(floor)}, the MAE of the training labels' median: it may not have learned anything."
         )
     if top.none_paper is not None:
         selected = decimal(top.none_paper.figures["MAE"].pooled)

@@ -14,6 +14,7 @@ from merflow.contracts.score_figures import (
     is_share,
 )
 from merflow.contracts.score_results import ComparedScores, ScorePower, ScoreResults
+from merflow.evaluation.report.notes import deviations, told_by_variant
 
 _UNIT = "%"
 # The papers' metrics of sentiment, in the order of the tables.
@@ -80,6 +81,18 @@ def published(name: str, variant: ScoreVariant, results: ScoreResults) -> str:
         own = test == (results.published_corpus, results.protocol)
         told.append(", ".join(figures) + ("" if own else f" ({test})"))
     return "; ".join(told)
+
+
+def remarks(variant: ScoreVariant, results: ScoreResults) -> list[str]:
+    """Return the differences from the preset, and a remark if the variant's paper has no figures of the task."""
+    on_task = results.task == "sentiment" and any(figure.corpus == MOSEI for figure in variant.published)
+    not_published = [] if on_task else [f"not from its paper, which has no figures of {results.task} for it"]
+    return [*deviations(variant.training), *not_published]
+
+
+def all_remarks(results: ScoreResults) -> str:
+    """Return the remarks about every variant in sentences, the best variant first; empty if there are none."""
+    return told_by_variant({name: remarks(results.variants[name], results) for name in results.ranked})
 
 
 def convention_of_papers(models: Sequence[str]) -> str:
