@@ -139,7 +139,7 @@ def test_an_image_of_another_commit_is_refused(images: Images, packages: Path) -
 def test_labels_that_cannot_be_read_are_a_note(images: Images, packages: Path) -> None:
     reference = f"{images.host}/merflow/python@sha256:{'1' * 64}"
     notes = checked(packages, reference)
-    assert any("the labels of the image are not checked: registry" in note and "(404)" in note for note in notes)
+    assert any("the image's labels are not checked: registry" in note and "(404)" in note for note in notes)
 
 
 def test_a_registry_is_asked_with_the_login_that_podman_keeps(

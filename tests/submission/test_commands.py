@@ -242,7 +242,7 @@ def test_logs_that_cannot_be_had_are_explained(kfp: KfpServer, packages: Path) -
     error = refused("pipeline", "logs", "first", "fingerprint")
     assert "its pods are deleted, and Argo keeps no logs" in error
     assert f"kubectl logs --namespace speech {workflow.pod('fingerprint')} --container main" in error
-    assert "has no pod: it waits, or KFP took its result from the cache" in refused(
+    assert "has no pod: it is waiting, or KFP took its result from the cache" in refused(
         "pipeline", "logs", "first", "split"
     )
     assert "has no step 'trian'; did you mean 'train'?" in refused("pipeline", "logs", "first", "trian")
