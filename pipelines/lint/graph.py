@@ -94,7 +94,7 @@ def optional_artifacts(package: Package) -> Problems:
 def retries_of_graphs(package: Package) -> Problems:
     """Yield loops and pipelines within pipelines with retries, which KFP ignores (#11288)."""
     return (
-        (task.path, "has retries, but is no step")
+        (task.path, "has retries, but is not a step")
         for task in package.tasks
         if "dag" in task.component and "retryPolicy" in task.spec
     )

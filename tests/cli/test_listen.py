@@ -22,7 +22,7 @@ def test_what_cannot_be_heard_is_refused_before_a_model_is_opened(tmp_path: Path
     assert refused("listen", tmp_path / "absent.mp4", "--model", "nowhere").startswith("error: no such recording")
     (tmp_path / "notes.txt").write_text("words\n" * 99, encoding="utf-8")
     said = refused("listen", tmp_path / "notes.txt", "--model", "nowhere")
-    assert "notes.txt is no recording that FFmpeg reads" in said
+    assert "notes.txt is not a recording that FFmpeg reads" in said
     assert list(tmp_path.iterdir()) == [tmp_path / "notes.txt"]
 
 

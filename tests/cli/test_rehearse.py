@@ -1,4 +1,4 @@
-"""``merflow pipeline rehearse`` where it refuses, before anything starts."""
+"""Refusals of ``merflow pipeline rehearse``, before anything starts."""
 
 from pathlib import Path
 

@@ -31,7 +31,7 @@ def test_stores_from_before_this_type_keep_their_keys() -> None:
     assert KEY.model_copy(update={"transcript": "asr"}).facts == KEY.facts | {"transcript": "asr"}
 
 
-def test_the_folder_on_this_machine_is_no_part_of_the_key() -> None:
+def test_the_folder_on_this_machine_is_not_part_of_the_key() -> None:
     elsewhere = KEY.model_copy(update={"encoder": KEY.encoder.model_copy(update={"folder": "/encoders/wavlm"})})
     assert elsewhere.digest == KEY.digest
 

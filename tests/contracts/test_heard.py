@@ -21,7 +21,7 @@ def heard(score: float, low: float | None, high: float | None, *, sure: bool) ->
         (heard(-2.6, None, None, sure=True), "-2.6"),
     ],
 )
-def test_a_score_is_said_with_its_interval(answer: HeardScore, said: str) -> None:
+def test_a_score_is_reported_with_its_interval(answer: HeardScore, said: str) -> None:
     assert answer.answer == said
 
 

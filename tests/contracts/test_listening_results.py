@@ -1,4 +1,4 @@
-"""The results of listening: what is written comes back, and totals follow from the segments."""
+"""The results of listening: they are read back as written, and totals follow from the segments."""
 
 from pathlib import Path
 

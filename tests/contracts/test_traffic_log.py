@@ -59,7 +59,7 @@ def test_what_a_killed_process_left_is_skipped_and_then_removed(tmp_path: Path) 
         ('{"time": ""}', "line 2 is damaged .model: Field required"),
         (
             '{"time": "", "model": "m", "version": "1", "clip_id": "c", "probabilities": {"a": 0.4}}',
-            "line 2 is damaged .*probabilities are no distribution",
+            "line 2 is damaged .*probabilities are not a distribution",
         ),
     ],
 )

@@ -14,7 +14,7 @@ def recording(tmp_path: Path) -> Path:
 
 
 def test_headers_are_read_in_order_and_none_where_there_is_none(recording: Path) -> None:
-    (recording.parent / "text.wav").write_text("this is no recording")
+    (recording.parent / "text.wav").write_text("this is not a recording")
     paths = [recording.parent / "none.wav", recording, recording.parent / "text.wav"]
     assert read_headers(paths) == [None, AudioHeader(n_samples=800, rate_hz=16_000), None]
 

@@ -66,7 +66,7 @@ def test_a_server_without_conditional_writes_is_warned_of(s3: str, monkeypatch: 
     assert check_bucket("s3://corpora", endpoint=s3).state == "ok"
 
 
-def test_nothing_that_listens_is_told_for_each_service() -> None:
+def test_a_service_that_does_not_listen_is_reported() -> None:
     (port,) = free_ports(1)
     told = check_mlflow(f"http://127.0.0.1:{port}")
     assert (told.state, told.remedy) == ("wrong", "check that MLflow runs, and the address")

@@ -1,4 +1,4 @@
-"""Rows of a table become clips, whatever form their recordings and missing values have."""
+"""Rows of a table become clips, for every form of recordings and missing values."""
 
 import base64
 from io import BytesIO
@@ -52,8 +52,8 @@ def test_rows_of_a_dialogue_are_its_turns_in_order() -> None:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (b"no sound", r"row 0: audio is no recording"),
-        ("data:audio/wav;base64,%%%", r"row 0: audio is no base64"),
+        (b"no sound", r"row 0: audio is not a recording"),
+        ("data:audio/wav;base64,%%%", r"row 0: audio is not base64"),
         (7, r"row 0: audio is int; pass a path"),
     ],
 )

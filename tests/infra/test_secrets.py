@@ -1,4 +1,4 @@
-"""The secret files: none in git, each made from an example that holds no password, and never overwritten."""
+"""The secret files: none is in git, each comes from an example without passwords, and none is overwritten."""
 
 import re
 import subprocess

@@ -155,7 +155,7 @@ def test_corpora_that_cannot_be_compared_are_refused(
         run(Corpora.of(train_on=[acted], test_on=[f"table={table.parent / 'one.csv'}"]), small, tmp_path / "out")
 
 
-def test_the_command_takes_both_options_and_no_corpus_beside_them(table: Path, tmp_path: Path) -> None:
+def test_the_command_takes_both_options_and_no_corpus_with_them(table: Path, tmp_path: Path) -> None:
     shared = ("benchmark", "--models", VARIANTS[0], "--out", tmp_path)
     assert "--test-on is missing" in refused(*shared, "--train-on", "synthetic")
     assert "--train-on is missing" in refused(*shared, "--test-on", "synthetic")

@@ -53,7 +53,7 @@ def test_a_model_that_gets_worse_loses_confidence_and_coverage() -> None:
     assert {"confidence", "coverage", "abstention"} <= drifted(results_of(World(skill=0.5), with_labels=True))
 
 
-def test_a_trivial_difference_in_a_huge_window_is_no_drift() -> None:
+def test_a_trivial_difference_in_a_huge_window_is_not_drift() -> None:
     level = next(check for check in results_of(World(louder_db=0.8), clips=8000).numbers if check.name == "level_dbfs")
     assert level.adjusted < ALPHA
     assert not level.drifted

@@ -31,7 +31,7 @@ def test_moments_before_now(text: str, expected: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("text", ["yesterday", "d", "2026-13-01", "9e99d"])
 def test_other_moments_are_refused(text: str) -> None:
-    with pytest.raises(MonitoringError, match="is no time; write a date"):
+    with pytest.raises(MonitoringError, match="is not a time; write a date"):
         moment(text, option="--since")
 
 
@@ -73,10 +73,10 @@ def test_labels(tmp_path: Path, records: list[TrafficRecord]) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("clip,label\n", "has no column clip_id; its head is clip_id,label"),
-        ("clip_id,label\nc,hapy\n", "line 2: label 'hapy' is no class of the model; did you mean 'happy'"),
+        ("clip,label\n", "has no column clip_id; its header must be clip_id,label"),
+        ("clip_id,label\nc,hapy\n", "line 2: label 'hapy' is not a class of the model; did you mean 'happy'"),
         ("clip_id,label\nc,happy\nc,sad\n", "line 3: clip c has two labels"),
-        ("clip_id,label\nc\n", "line 2: label '' is no class"),
+        ("clip_id,label\nc\n", "line 2: label '' is not a class"),
     ],
 )
 def test_bad_labels_are_refused(tmp_path: Path, text: str, said: str) -> None:

@@ -151,7 +151,7 @@ def test_real_speech_is_found_where_it_was_planted(noise: float) -> None:
 
 
 def test_synthetic_voices_are_mostly_found(tiny_release: Path) -> None:
-    """The generated voices are no speech, but they resemble it enough."""
+    """The generated voices are not speech, but they resemble it enough."""
     of_each, of_found = coverage(planted(voices_in(tiny_release, count=20)))
     assert np.mean(of_each > 0.5) > 0.7
     assert of_found > 0.7

@@ -58,9 +58,7 @@ def test_a_profile_is_chosen_by_option_variable_default_or_because_it_is_the_onl
     assert choose(None)[0] == "lab"
     path.unlink()
     assert choose(None, host="http://localhost:8888")[1].auth == "none"
-    with pytest.raises(
-        SubmissionError, match="'localhost' is not a URL; write it as https://HOST or http://HOST:PORT"
-    ):
+    with pytest.raises(SubmissionError, match="'localhost' is not a URL; write it as https://HOST or http://HOST:PORT"):
         choose(None, host="localhost")
 
 

@@ -64,7 +64,7 @@ def test_training_goes_on_without_a_server(
     _survives("http://127.0.0.1:9", fold_folder(tmp_path / "fold", epochs=30), caplog)
 
 
-def test_training_goes_on_where_the_server_is_no_mlflow(
+def test_training_goes_on_where_the_server_is_not_mlflow(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, other_server: str
 ) -> None:
     _survives(other_server, fold_folder(tmp_path / "fold", epochs=30), caplog)

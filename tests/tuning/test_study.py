@@ -71,7 +71,7 @@ def test_a_url_names_the_driver_that_merflow_installs(tmp_path: Path, storage: s
         ("postgresql://me@host/db", None),
     ],
 )
-def test_a_password_is_no_part_of_the_url(tmp_path: Path, storage: str, password: str | None) -> None:
+def test_a_password_is_not_part_of_the_url(tmp_path: Path, storage: str, password: str | None) -> None:
     found = StudyLocation.of(storage, folder=tmp_path, name="x")
     assert (found.url, found.password) == ("postgresql+psycopg://me@host/db", password)
     assert str(found) == f"study 'x' in postgresql+psycopg://me{':***' if password else ''}@host/db"

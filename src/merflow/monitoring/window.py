@@ -98,8 +98,8 @@ def moment(text: str, *, option: str, now: datetime | None = None) -> datetime |
         return _utc(text)
     except (ValueError, OverflowError) as error:
         raise MonitoringError(
-            f"{option} {text} is no time; write a date such as 2026-05-01, a time such as 2026-05-01T12:00, or a span "
-            "before now such as 24h, 7d or 2w"
+            f"{option} {text} is not a time; write a date such as 2026-05-01, a time such as 2026-05-01T12:00, or a "
+            "span before now such as 24h, 7d or 2w"
         ) from error
 
 
@@ -161,7 +161,7 @@ def _labels(path: Path, parsed: Callable[[str, str], _Label]) -> dict[str, _Labe
 
 def _class_of(label: str, where: str, classes: Sequence[str]) -> str:
     if label not in classes:
-        raise MonitoringError(f"{where}: label {label!r} is no class of the model; {nearest(label, classes)}")
+        raise MonitoringError(f"{where}: label {label!r} is not a class of the model; {nearest(label, classes)}")
     return label
 
 
@@ -169,7 +169,7 @@ def _score_of(label: str, where: str, scale: ScoreScale | None) -> float:
     try:
         score = float(label)
     except ValueError as error:
-        raise MonitoringError(f"{where}: label {label!r} is no number; the model predicts scores") from error
+        raise MonitoringError(f"{where}: label {label!r} is not a number; the model predicts scores") from error
     low, high = (scale.low, scale.high) if scale else (-math.inf, math.inf)
     if not (math.isfinite(score) and low <= score <= high):
         raise MonitoringError(f"{where}: label {label} is not on the scale, {low:g} to {high:g}; correct it")

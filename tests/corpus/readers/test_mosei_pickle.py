@@ -70,7 +70,7 @@ def test_validation_tells_shapes_and_numbers_that_audio_lacks(
     page, said = (tmp_path / "summary.html").read_text(), capsys.readouterr().err
     for note in (
         "the features are unaligned: audio 60x74, vision 50x35, text 20x32",
-        "5 numbers of audio are -inf or NaN and are read as 0",
+        "5 audio values are -inf or NaN and are read as 0",
     ):
         assert note in page
         assert note in said

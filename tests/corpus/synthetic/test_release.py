@@ -66,7 +66,7 @@ def test_every_kind_of_file_is_there(tiny: Path) -> None:
     assert "SYNTHETIC" in (tiny / "README.txt").read_text(encoding="ascii")
 
 
-def test_decoys_are_no_text(tiny: Path) -> None:
+def test_decoys_are_not_text(tiny: Path) -> None:
     decoys = sorted(tiny.rglob("EmoEvaluation/._*.txt"))
     assert len(decoys) == 10
     for decoy in decoys:

@@ -72,7 +72,7 @@ def test_tables_without_data_are_left_out_and_with_data_they_are_there(results: 
     assert "p, McNemar, Holm" in text
 
 
-def test_a_papers_table_has_every_row_of_it_and_ours_beside(results: Results) -> None:
+def test_a_papers_table_has_all_its_rows_next_to_ours(results: Results) -> None:
     text = markdown_tables(results, papers=PAPERS)
     head, *rows = markdown_rows(text, "context-mmt, Table 3")
     assert head == [

@@ -123,7 +123,7 @@ def test_a_shard_of_another_shape_is_refused(tmp_path: Path, keyed: KeyedStore, 
     assert tmp_path.exists()
 
 
-def test_leftovers_of_a_killed_run_are_no_shards(keyed: KeyedStore, arrays: list[np.ndarray]) -> None:
+def test_leftovers_of_a_killed_run_are_not_shards(keyed: KeyedStore, arrays: list[np.ndarray]) -> None:
     keyed.write_shard(DIGESTS, arrays)
     path = _only_shard(keyed)
     (path.parent / f".{path.name}.abc.part").write_bytes(path.read_bytes()[:50])

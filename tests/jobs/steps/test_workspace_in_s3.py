@@ -1,4 +1,4 @@
-"""A benchmark whose steps share nothing but S3 gives what one on a shared folder gives, to the digit."""
+"""A benchmark whose steps share only S3 gives exactly the same numbers as one on a shared folder."""
 
 import json
 import random

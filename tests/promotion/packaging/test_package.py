@@ -1,4 +1,4 @@
-"""A package holds models, evidence and calibration of a variant; a benchmark that lacks one of them is refused."""
+"""A package contains a variant's models, evidence and calibration; a benchmark that lacks one is refused."""
 
 import shutil
 from pathlib import Path
@@ -150,13 +150,13 @@ def test_a_benchmark_of_another_version_is_refused(benchmark: Path, tmp_path: Pa
 def test_a_folder_of_something_else_is_never_replaced(benchmark: Path, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "diary.txt").write_text("dear diary")
-    with pytest.raises(OutputError, match="is no model package"):
+    with pytest.raises(OutputError, match="is not a model package"):
         packaged(benchmark, tmp_path / "mine")
     assert (tmp_path / "mine" / "diary.txt").is_file()
 
 
 def test_a_package_that_fails_leaves_nothing(benchmark: Path, tmp_path: Path) -> None:
-    with pytest.raises(EvaluationError, match=r"coverage 1.5 is no share"):
+    with pytest.raises(EvaluationError, match=r"coverage 1.5 is not a share"):
         packaged(benchmark, tmp_path / "package", coverage=1.5)
     assert list(tmp_path.iterdir()) == []
 

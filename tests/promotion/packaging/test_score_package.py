@@ -47,7 +47,7 @@ def test_a_package_says_its_task_and_holds_scores(rated_ensemble: Path, rated_be
     )
 
 
-def test_the_calibration_says_its_task_and_is_no_calibration_of_emotions(rated_ensemble: Path) -> None:
+def test_the_calibration_says_its_task_and_is_not_a_calibration_of_emotions(rated_ensemble: Path) -> None:
     calibration = read_any_calibration(rated_ensemble)
     assert isinstance(calibration, ScoreCalibration)
     assert (calibration.task, calibration.low, calibration.high, calibration.coverage) == ("sentiment", -3, 3, 0.8)

@@ -161,7 +161,7 @@ def test_a_reason_that_mlflow_would_cut_off_is_refused(registered: Make) -> None
     assert aliases(registry)["champion"] == 2
 
 
-def test_unknown_names_versions_and_aliases_are_told_with_what_is_near(registered: Make) -> None:
+def test_unknown_names_versions_and_aliases_are_reported_with_what_is_near(registered: Make) -> None:
     registry = registered(2)
     for text, said in {
         "7": r"no version 7 of .*; it has 2, 1",

@@ -249,7 +249,7 @@ RAW = {
 
 
 @pytest.mark.parametrize("name", RAW)
-def test_bytes_that_are_no_request(server: Running, name: str) -> None:
+def test_bytes_that_are_not_a_request(server: Running, name: str) -> None:
     received = server.raw(RAW[name])
     assert received == b"" or received.split(b" ")[1].startswith(b"4"), received[:200]
     alive(server)

@@ -116,7 +116,7 @@ def test_nothing_is_there(address: S3Address, transfers: Transfers, tmp_path: Pa
     assert f"there is nothing in {address} at http" in refused(address, tmp_path, transfers)
 
 
-def test_the_folder_of_published_folders_is_no_folder(
+def test_the_folder_of_published_folders_is_not_a_folder(
     folder: Path, address: S3Address, transfers: Transfers, tmp_path: Path
 ) -> None:
     publish(folder, address / "v1", transfers)

@@ -76,7 +76,7 @@ async def read_form(request: Request, limits: Limits) -> FormData:
     """
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     if kind.lower() != b"multipart/form-data" or not options.get(b"boundary"):
-        raise RefusedRequestError("not-media", "the request is no multipart/form-data; send files as a form does")
+        raise RefusedRequestError("not-media", "the request is not multipart/form-data; send files as a form does")
     body = await read_body(request, limits)
 
     async def parts() -> AsyncIterator[bytes]:

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from merflow.serving.http.records import Refusal
 
 _MEANINGS = {
-    400: "The connection ended early, or the request is no HTTP.",
+    400: "The connection ended early, or the request is not HTTP.",
     401: "The API key is missing or wrong.",
     404: "There is no such model, version or address.",
     408: "The request took too long to arrive.",
