@@ -60,7 +60,7 @@ def loops_with_output_parameters(package: Package) -> Problems:
             items = task.spec.get("parameterIterator", {}).get("items", {}).get("inputParameter")
             for name, source in task.inputs("parameters").items():
                 if name != items and "taskOutputParameter" in source:
-                    yield task.path, f"takes {name} beside its item"
+                    yield task.path, f"takes {name} in addition to its item"
 
 
 def items_of_named_outputs(package: Package) -> Problems:

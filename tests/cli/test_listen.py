@@ -14,7 +14,7 @@ def test_contradictions_are_refused(tmp_path: Path) -> None:
     talk = tmp_path / "talk.wav"
     assert "name a recording, - for standard input, or --microphone" in refused("listen", "--model", "runs/x")
     assert "one of the three" in refused("listen", talk, "--microphone", "--model", "runs/x")
-    assert "--input and --seconds are for --microphone alone" in refused("listen", talk, "--seconds", 3, "--model", "x")
+    assert "--input and --seconds need --microphone" in refused("listen", talk, "--seconds", 3, "--model", "x")
     assert "Missing option '--model'" in refused("listen", talk)
 
 

@@ -163,6 +163,6 @@ def test_the_command_takes_both_options_and_no_corpus_with_them(table: Path, tmp
         *shared, "--train-on", "synthetic", "--test-on", "synthetic"
     )
     both = ("--train-on", "synthetic=tiny", "--test-on", f"table={table}")
-    assert "--corpus, --size cannot stand beside --train-on and --test-on" in refused(
+    assert "--corpus, --size cannot be combined with --train-on and --test-on" in refused(
         *shared, *both, "--corpus", "synthetic", "--size", "tiny"
     )

@@ -298,9 +298,9 @@ def test_devices_that_a_cluster_does_not_have_are_refused(tmp_path: Path) -> Non
         ("env={9A: x}", "cluster.env: '9A' cannot be the name of an environment variable"),
         (
             "env={HF_TOKEN: x}",
-            r"env\.HF_TOKEN holds a secret.*secrets: {HF_TOKEN: {secret: NAME_OF_SECRET, key: KEY_IN_IT}}",
+            r"env\.HF_TOKEN contains a secret.*secrets: {HF_TOKEN: {secret: NAME_OF_SECRET, key: KEY_IN_IT}}",
         ),
-        ("env={DB: 'postgresql://me:pw@host/db'}", r"env\.DB holds a secret"),
+        ("env={DB: 'postgresql://me:pw@host/db'}", r"env\.DB contains a secret"),
         ("secrets={A: {secret: s}}", "cluster.secrets.A.key: Field required"),
         ("secrets={A: {secret: s, name: k}}", "cluster.secrets.A.name: unknown key; did you mean|known"),
         ("labels={team: a b}", "cluster.labels: 'a b' cannot be the value of label team"),

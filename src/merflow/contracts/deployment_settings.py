@@ -30,7 +30,7 @@ from merflow.errors import ParamsError
 
 def _url(address: str) -> str:
     if without_password(address)[1] is not None:
-        raise ValueError("the address holds a password, which a manifest would show; name a Secret instead")
+        raise ValueError("the URL contains a password, which a manifest would show; name a Secret instead")
     if not re.fullmatch(r"https?://[^\s@]+", address):
         raise ValueError(f"{address!r} is not an address that pods can call; write it as http://HOST:PORT")
     return address

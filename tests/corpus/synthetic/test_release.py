@@ -239,7 +239,7 @@ def test_another_release_is_left_alone(tiny: Path) -> None:
 
 def test_foreign_folders_and_files_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("mine", encoding="ascii")
-    with pytest.raises(OutputError, match="not empty and holds no synthetic release"):
+    with pytest.raises(OutputError, match="not empty and contains no synthetic release"):
         synthesize(tmp_path, size="tiny", seed=0, video=False)
     with pytest.raises(OutputError, match="is a file"):
         synthesize(tmp_path / "thesis.tex", size="tiny", seed=0, video=False)

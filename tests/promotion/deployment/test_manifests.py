@@ -184,10 +184,10 @@ def test_all_problems_are_reported_together_and_a_tag_can_be_allowed() -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"mlflow": {"uri": "http://anna:secret@mlflow:5000"}}, "holds a password"),
+        ({"mlflow": {"uri": "http://anna:secret@mlflow:5000"}}, "contains a password"),
         ({"mlflow": {"uri": "sqlite:///mlflow.db"}}, "not an address that pods can call"),
-        ({"env": {"HF_TOKEN": "plain"}}, "env.HF_TOKEN holds a secret"),
-        ({"env": {"PROXY": "http://anna:secret@proxy"}}, "env.PROXY holds a secret"),
+        ({"env": {"HF_TOKEN": "plain"}}, "env.HF_TOKEN contains a secret"),
+        ({"env": {"PROXY": "http://anna:secret@proxy"}}, "env.PROXY contains a secret"),
         ({"user": 0}, "greater than or equal to 1"),
         ({"gateway": "mine"}, "write it as NAMESPACE/NAME"),
         ({"host": "https://merflow.example.com"}, "is not a host name"),

@@ -24,7 +24,7 @@ def test_nothing_sure_and_no_speech_are_reported() -> None:
     assert listening_verdict(results((unsure,))).headline == "The model is not sure about any segment"
     silent = listening_verdict(results(()))
     assert silent.headline == "No speech was found"
-    assert silent.sentences == ("0:20 of sound hold no speech of 0.4 s or more.",)
+    assert silent.sentences == ("0:20 of sound have no speech of 0.4 s or more.",)
 
 
 def test_a_model_without_thresholds_or_calibration_is_distinguished() -> None:
@@ -66,8 +66,8 @@ def test_scores_are_told_as_their_mean_and_the_doubt_about_their_side() -> None:
     assert verdict.headline == "The mean sentiment is 0.4, from -3 to 3"
     assert verdict.sentences == (
         "0:13 of 0:20 are speech, in 5 segments.",
-        "The model is not sure about 38% of the speech: the interval of the score holds the middle of the scale, 0, so "
-        "it may be negative or positive.",
+        "The model is not sure about 38% of the speech: the interval of the score contains the middle of the scale, 0, "
+        "so it may be negative or positive.",
     )
     assert verdict.cautions == ("1 of 5 segments: short.", "1 segment could not be predicted.")
 
