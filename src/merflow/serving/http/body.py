@@ -126,5 +126,5 @@ def checked_text(value: str, *, name: str, limit: int) -> str | None:
     if len(value) > limit:
         raise RefusedRequestError("too-large", f"{name!r} has {len(value)} characters; {limit} are allowed")
     if any("\ud800" <= character <= "\udfff" for character in value):
-        raise RefusedRequestError("malformed", f"{name!r} holds half a character (a lone surrogate)")
+        raise RefusedRequestError("malformed", f"{name!r} contains half a character (a lone surrogate)")
     return value if value.strip() else None
