@@ -133,7 +133,7 @@ def test_the_list_of_presets_fits_eighty_columns_and_is_whole_in_a_pipe() -> Non
     assert "…" not in narrow
 
 
-def test_usage_errors_name_what_is_near_and_where_help_is() -> None:
+def test_usage_errors_name_the_nearest_word_and_the_help() -> None:
     assert "No such command 'presetz'. Did you mean 'presets'?" in refused("presetz")
     said = refused("presets", "--jsn")
     assert "No such option: --jsn" in said

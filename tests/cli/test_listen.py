@@ -26,7 +26,7 @@ def test_what_cannot_be_heard_is_refused_before_a_model_is_opened(tmp_path: Path
     assert list(tmp_path.iterdir()) == [tmp_path / "notes.txt"]
 
 
-def test_a_model_that_is_none_is_refused(tmp_path: Path) -> None:
+def test_a_location_without_a_model_is_refused(tmp_path: Path) -> None:
     import numpy as np
     import soundfile
 

@@ -19,7 +19,7 @@ KEY = FeatureKey(
 )
 
 
-def test_a_key_comes_back_with_its_shape(tmp_path: Path) -> None:
+def test_a_key_is_read_back_with_its_shape(tmp_path: Path) -> None:
     for key in (KEY, KEY.model_copy(update={"transcript": "asr", "clip_s": None})):
         write_feature_key(tmp_path / "meta.json", key, shape=StreamShape(layers=2, width=96))
         assert read_feature_key(tmp_path / "meta.json") == (key, StreamShape(layers=2, width=96))

@@ -166,11 +166,11 @@ def test_a_check_that_hangs_or_breaks_does_not_keep_the_others() -> None:
     assert found["fine"] == fine
 
 
-def test_a_profile_that_is_not_there_is_the_users_error() -> None:
+def test_a_missing_profile_is_the_users_error() -> None:
     assert "there are no cluster profiles" in refused("doctor", "--profile", "lab")
 
 
-def test_a_database_file_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+def test_a_missing_database_file_is_not_created(tmp_path: Path) -> None:
     path = tmp_path / "study.db"
     assert check_database(f"sqlite:///{path}").state == "not configured"
     assert not path.exists()

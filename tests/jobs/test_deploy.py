@@ -114,7 +114,7 @@ def test_a_package_is_fetched_once_and_again_if_it_is_not_whole(
 
 
 @pytest.mark.usefixtures("registry")
-def test_a_package_that_is_there_needs_no_server(digest: str, folder: Path, tmp_path: Path) -> None:
+def test_an_existing_package_needs_no_server(digest: str, folder: Path, tmp_path: Path) -> None:
     shutil.copyfile(folder / "mlflow.db", tmp_path / "mlflow.db")
     offline = Registry(Connection(f"sqlite:///{tmp_path / 'mlflow.db'}"))
     fetch_package(offline, "1", into=tmp_path / "models", expected=digest)
@@ -122,7 +122,9 @@ def test_a_package_that_is_there_needs_no_server(digest: str, folder: Path, tmp_
     assert not fetch_package(offline, "1", into=tmp_path / "models", expected=digest).new
 
 
-def test_another_digest_is_refused_and_what_was_there_stays(registry: Registry, digest: str, tmp_path: Path) -> None:
+def test_another_digest_is_refused_and_the_existing_package_stays(
+    registry: Registry, digest: str, tmp_path: Path
+) -> None:
     wrong = f"sha256:{'0' * 64}"
     with pytest.raises(ModelError, match=f"the package of version 1 .* has the digest {digest}, not {wrong}"):
         fetch_package(registry, "1", into=tmp_path, expected=wrong)
@@ -135,7 +137,7 @@ def test_another_digest_is_refused_and_what_was_there_stays(registry: Registry, 
         fetch_package(registry, "1", into=tmp_path, expected="latest")
 
 
-def test_a_server_that_is_away_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_server_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     away = Registry(Connection("http://127.0.0.1:9"))
     with pytest.raises(TrackingError, match="failed to"):

@@ -89,7 +89,7 @@ def test_other_classes_are_refused() -> None:
         reference_of_traffic(records, classes=("happy", "sad"))
 
 
-def test_results_come_back(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_results_are_read_back(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("drift")
     results = results_of(World(longer=2), with_labels=True)
     write_drift(folder, results)

@@ -90,7 +90,7 @@ def test_locations_without_a_model_are_named(tmp_path: Path) -> None:
         open_model("models:/a/1", tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")
 
 
-def test_a_run_or_version_that_is_not_there_is_named(registered: Registered) -> None:
+def test_a_missing_run_or_version_is_named(registered: Registered) -> None:
     with pytest.raises(RegistryError, match="no version 7"):
         open_model("models:/emotions/7", tracking_uri=registered.uri)
     with pytest.raises(ServingError, match="runs:/latest names no run; copy the id"):

@@ -50,7 +50,7 @@ def folder(tmp_path: Path, behaviour: str) -> Path:
     return made
 
 
-def test_smoke_tests_tell_what_is_wrong(tmp_path: Path) -> None:
+def test_smoke_tests_say_what_is_wrong(tmp_path: Path) -> None:
     expected = {
         "fine": "",
         "no load": "ModelError: a file is missing; register again",

@@ -45,7 +45,7 @@ def test_a_segment_starts_at_the_onset_and_ends_at_a_pause() -> None:
     assert planned((1, 0.1), (2, 0.9), (1, 0.1), (1, 0.9), (1, 0.1)) == near((1, 3), (4, 5))
 
 
-def test_speech_between_the_thresholds_goes_on_but_does_not_begin() -> None:
+def test_speech_between_the_thresholds_continues_but_does_not_begin() -> None:
     assert planned((1, 0.4), (1, 0.9), (1, 0.4), (1, 0.9), (1, 0.1)) == near((1, 4))
     assert planned((3, 0.4)) == []
 

@@ -179,7 +179,7 @@ def test_wait_follows_a_run_to_its_end(kfp: KfpServer, packages: Path, state: st
     assert (told["state"], told["exit_code"]) == (state, code)
 
 
-def test_wait_ends_at_its_timeout_and_the_run_goes_on(kfp: KfpServer, packages: Path) -> None:
+def test_wait_ends_at_its_timeout_and_the_run_continues(kfp: KfpServer, packages: Path) -> None:
     run = started(kfp, packages)
     run["state"] = "RUNNING"
     said = merflow("pipeline", "wait", run["run_id"], "--every", 0.05, "--timeout", 0.1)
@@ -188,7 +188,7 @@ def test_wait_ends_at_its_timeout_and_the_run_goes_on(kfp: KfpServer, packages: 
     assert run["state"] == "RUNNING"
 
 
-def test_submit_waits_if_it_is_asked_to(kfp: KfpServer, packages: Path) -> None:
+def test_submit_waits_on_request(kfp: KfpServer, packages: Path) -> None:
     kfp.progress = lambda run, reads: run.update(state="RUNNING" if reads < 2 else "FAILED")
     said = merflow(
         *("pipeline", "submit", packages / "benchmark.yaml", "--models", VARIANT, "--wait", "--every", 0.05, "--json")

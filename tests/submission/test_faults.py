@@ -244,7 +244,7 @@ def test_a_certificate_that_is_not_trusted_is_reported() -> None:
 
 
 @pytest.mark.usefixtures("profile")
-def test_ctrl_c_leaves_the_run_and_says_how_to_go_on(kfp: KfpServer, packages: Path) -> None:
+def test_ctrl_c_leaves_the_run_and_says_how_to_continue(kfp: KfpServer, packages: Path) -> None:
     run = started(kfp, packages)
     run["state"] = "RUNNING"
     command = [sys.executable, "-m", "merflow", "pipeline", "wait", run["run_id"], "--every", "0.1"]

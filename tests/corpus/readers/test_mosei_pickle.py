@@ -63,7 +63,7 @@ def validated(path: Path, corpus: str, folder: Path, params: Params) -> Path:
     )
 
 
-def test_validation_tells_shapes_and_numbers_that_audio_lacks(
+def test_validation_reports_shapes_and_missing_audio_values(
     mosei_pickles: Path, tmp_path: Path, params: Params, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert validated(mosei_pickles / FILES["unaligned"], "synthetic-mosei-pickle", tmp_path, params).is_file()

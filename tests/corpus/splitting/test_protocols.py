@@ -141,7 +141,7 @@ def test_a_third_speakers_turns_next_to_the_test_speaker_are_left_out() -> None:
         ),
     ],
 )
-def test_a_protocol_tells_what_it_needs(protocol: str, sessions: int, message: str) -> None:
+def test_a_protocol_says_what_it_needs(protocol: str, sessions: int, message: str) -> None:
     with pytest.raises(SplitError, match=message):
         make_splits(manifest_of(corpus_rows(sessions=sessions)), params=params(protocol=protocol))
 

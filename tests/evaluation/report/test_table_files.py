@@ -47,7 +47,7 @@ def test_what_is_clear_is_bold(results: Results) -> None:
     assert rows[0][6] == r"&lt; 0.001"
 
 
-def test_tables_without_data_are_left_out_and_with_data_they_are_there(results: Results) -> None:
+def test_only_tables_with_data_are_written(results: Results) -> None:
     always = ["Results by variant", "Comparisons"]
     assert re.findall("^## (.*)$", markdown_tables(results), re.M) == always
     text = markdown_tables(changed(with_statistics(results), NAMES[0], **side_columns()))

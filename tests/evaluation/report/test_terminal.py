@@ -152,7 +152,7 @@ def test_encoders_that_stayed_frozen_are_reported_once_for_all_variants() -> Non
     assert f"{NAMES[1]}, {NAMES[2]}: encoders frozen; the paper fine-tunes them." in caption
 
 
-def test_the_terminal_tells_how_the_epochs_were_chosen() -> None:
+def test_the_terminal_says_how_the_epochs_were_chosen() -> None:
     caption = " ".join(terminal(results_of_three())[4:])
     assert "Epochs chosen by: lowest loss of one training speaker." in caption
     training = TRAINING.model_copy(update={"selection": Selection(figure="ua", data="session")})

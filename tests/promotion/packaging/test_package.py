@@ -102,7 +102,7 @@ def test_both_kinds_share_evidence_and_calibration(ensemble: Path, refitted: Pat
         assert (ensemble / name).read_bytes() == (refitted / name).read_bytes()
 
 
-def test_the_job_tells_what_it_made(benchmark: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_job_says_what_it_made(benchmark: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     settings = PackageSettings(kind="ensemble", stress_utterances=0, device="cpu")
     build(benchmark, VARIANT, out=tmp_path / "package", settings=settings, command="")
     assert f"{VARIANT}, an ensemble of 2 fold models; sets for 90.0% coverage" in capsys.readouterr().err

@@ -69,7 +69,7 @@ def test_wrong_keys_are_distinguished(
     assert "not-this-secret" not in said
 
 
-def test_a_server_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_an_unreachable_server_is_named(tmp_path: Path) -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))  # bound, and nobody listens
         endpoint = f"http://127.0.0.1:{nobody.getsockname()[1]}"

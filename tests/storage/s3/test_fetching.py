@@ -112,7 +112,7 @@ def test_a_damaged_content_never_arrives(
     assert found.items() <= {**contents(folder), **old}.items()
 
 
-def test_nothing_is_there(address: S3Address, transfers: Transfers, tmp_path: Path) -> None:
+def test_an_empty_address_is_an_error(address: S3Address, transfers: Transfers, tmp_path: Path) -> None:
     assert f"there is nothing in {address} at http" in refused(address, tmp_path, transfers)
 
 

@@ -142,7 +142,7 @@ def test_a_step_of_wavlm_sees_its_own_25_ms(encoders: Path) -> None:
     assert set(changed) == {step for step, time_s in enumerate(times_s[:50]) if abs(time_s - 6400.5 / 16_000) < 0.0125}
 
 
-def test_whisper_keeps_the_steps_of_the_recording_and_goes_on_after_30_s(encoders: Path) -> None:
+def test_whisper_keeps_the_steps_of_the_recording_and_continues_after_30_s(encoders: Path) -> None:
     folder = encoders / "whisper-small.en"
     extractor, model = WhisperFeatureExtractor.from_pretrained(folder), reference(WhisperModel, folder)
 
