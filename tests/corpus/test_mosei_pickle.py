@@ -91,8 +91,8 @@ def _set(part: str, item: str, value: Any) -> Change:  # noqa: ANN401 - anything
     ("change", "reason"),
     [
         (lambda raw: raw.pop("valid"), "lacks train, valid, test"),
-        (lambda raw: raw.update(valid=[]), "part valid holds a list, not a dict"),
-        (lambda raw: raw["test"].pop("vision"), "part test lacks vision; it has raw_text, audio, id"),
+        (lambda raw: raw.update(valid=[]), "part valid is a list, not a dict"),
+        (lambda raw: raw["test"].pop("vision"), "part test has no vision, only raw_text, audio, id"),
         (lambda raw: raw["test"].pop("audio_lengths"), "part test has no audio_lengths"),
         (
             _set("train", "id", lambda ids: ["-3g5yACwYnA_10", *ids[1:]]),

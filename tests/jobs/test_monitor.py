@@ -158,7 +158,7 @@ def test_bad_logs_are_refused(model: MonitoredModel, tmp_path: Path) -> None:
     other = [record.model_copy(update={"version": "17"}) for record in records]
     refused(write_log(tmp_path / "other.jsonl", other), "no clip was answered by version .* the logs have version 17")
     mixed = [*records, records[0].model_copy(update={"model": "faces"})]
-    refused(write_log(tmp_path / "mixed.jsonl", mixed), "clips of faces are among those of made:up")
+    refused(write_log(tmp_path / "mixed.jsonl", mixed), "the logs of made:up also have clips of faces")
     damaged = write_log(tmp_path / "damaged.jsonl", records)
     damaged.write_text(damaged.read_text() + "{}\n")
     refused(damaged, "damaged.jsonl line 121 is damaged", FormatError)
