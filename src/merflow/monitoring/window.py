@@ -49,7 +49,7 @@ def window_of(
     names = sorted({record.model for record in within} - {model})
     if names:
         raise MonitoringError(
-            f"the logs of {model} also have clips of {listed(names)}; give the logs of one model, or name another --model"
+            f"the logs of {model} also have clips of {listed(names)}; give one model's logs, or name another --model"
         )
     own = [record for record in within if record.version == version]
     if within and not own:
