@@ -69,7 +69,7 @@ def test_too_few_clips_are_not_compared() -> None:
     assert not results.enough
     assert not results.checks
     assert "too few clips" in drift_verdict(results).headline
-    assert "takes 100; 99 are there" in drift_verdict(results).sentences[1]
+    assert "takes 100; there are 99" in drift_verdict(results).sentences[1]
 
 
 def test_a_check_needs_enough_clips_that_know_the_number() -> None:

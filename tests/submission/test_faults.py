@@ -178,8 +178,8 @@ def test_a_server_that_wants_a_token_says_so(kfp: KfpServer) -> None:
     [
         ("no-such-program --now", "token_command: no program 'no-such-program'; install it, or correct the command"),
         ("sh -c 'echo no login >&2; exit 3'", "token_command failed with exit code 3: no login; run it yourself:"),
-        ("true", "gives nothing instead of one token"),
-        ("echo two words", "gives 2 words instead of one token"),
+        ("true", "provides nothing instead of one token"),
+        ("echo two words", "provides 2 words instead of one token"),
     ],
 )
 def test_a_token_command_that_fails_is_reported(kfp: KfpServer, user: Path, command: str, said: str) -> None:
