@@ -1,17 +1,17 @@
-# The commands for working on merflow; people, hooks and CI all use these.
+# The commands for working on merflow. People, hooks and CI all use them.
 VENV ?= .venv
 PYTHON ?= python3
 EMODB ?= ../shared/data/emodb/utterances.csv
 MELD ?= ../shared/data/meld/utterances.csv
 # The fullest preset of each model, and one ablation.
 DEMO := context-mmt:mmt-frozen,foal-net:full,foal-net:audio-only,gia-mic:full,layer-adapter-fusion:stc-mf-la,mfdr:full
-# What the demo's gate refuses, and the test utterances of its stress suites.
+# The model that the demo's gate refuses, and the number of test utterances in its stress suites.
 WEAKER := foal-net:audio-only
 STRESSED := 40
 # The two models of the demo of scores; the gate refuses the weaker one.
 SCORED := layer-adapter-fusion:stc-mf-la
 WEAKER_SCORED := context-mmt:mmt-frozen
-# What the demo's champion listens to for the pictures in docs.
+# The recording that the demo's champion listens to for the screenshots in docs.
 DIALOGUE := runs/demo/corpus/demo-video/Session5/dialog/wav/Ses05F_impro05.wav
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -20,7 +20,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DVC_NO_ANALYTICS := 1
 export MPLBACKEND := Agg
 
-# make images: the base by digest, the targets, and what the builder is given beside that (tools/images.py).
+# make images: the base image by digest, the targets, and further options of the builder (tools/images.py).
 BASE ?=
 TARGETS ?= cpu
 BUILD_OPTIONS ?=
@@ -31,7 +31,7 @@ OVERLAY ?= infra/kustomize/overlays/podman
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
 
-install: $(STAMP) ## make a virtual environment with everything in .venv
+install: $(STAMP) ## create a virtual environment in .venv with everything
 
 $(STAMP): pyproject.toml constraints.txt
 	@echo "Installing into $(VENV) (a few minutes the first time) ..."
@@ -70,13 +70,13 @@ screenshots: demo ## take the screenshots in docs again, from the demo
 	@$(BIN)/merflow listen $(DIALOGUE) --model runs/demo --out runs/demo/listening
 	@$(BIN)/python -m tools.page_screenshots runs/demo/listening/listening.html listening --keys nnn --out docs/images
 
-repro: $(STAMP) ## run a benchmark as DVC stages; only what changed runs again
+repro: $(STAMP) ## run a benchmark as DVC stages; only changed stages run again
 	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/dvc repro
 
 test: $(STAMP) ## run all tests on two cores and list the slowest
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --durations=15 --durations-min=1
 
-check: $(STAMP) ## run the linters, the type checker and the checks of imports between rooms
+check: $(STAMP) ## run the linters, the type checker and the import rules
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/python tools/check_docstrings.py
@@ -87,17 +87,17 @@ format: $(STAMP) ## format the code and fix what the linter can fix
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-pipelines: $(STAMP) ## compile the pipelines into pipelines/compiled, and write the pods of a rehearsal
+pipelines: $(STAMP) ## compile the pipelines into pipelines/compiled, and write the pods of the rehearsals
 	@$(BIN)/python -m tools.packages
 	@$(BIN)/python -m tools.rehearsal_pods
 
 images: $(STAMP) ## build images with podman, buildah or docker: make images BASE=NAME@sha256:DIGEST TARGETS="cpu serve"
 	@$(BIN)/python -m tools.images $(TARGETS) --base "$(BASE)" -- $(BUILD_OPTIONS)
 
-services: $(STAMP) ## start PostgreSQL, SeaweedFS and MLflow of an overlay with podman
+services: $(STAMP) ## start an overlay's PostgreSQL, SeaweedFS and MLflow with podman
 	@$(BIN)/python -m tools.services up $(OVERLAY)
 
-dvc: $(STAMP) ## write the code that each DVC stage depends on into dvc.yaml
+dvc: $(STAMP) ## update the code dependencies of the stages in dvc.yaml
 	@$(BIN)/python -m tools.dvc_deps
 
 bench: $(STAMP) ## run every measurement and write benchmarks/RESULTS.md
@@ -122,5 +122,5 @@ bench: $(STAMP) ## run every measurement and write benchmarks/RESULTS.md
 	@$(BIN)/python -m benchmarks.gate_power
 	@$(BIN)/python -m benchmarks.results_page
 
-clean: ## remove runs and caches; the environment stays
+clean: ## remove runs and caches, but keep the virtual environment
 	rm -rf runs .mypy_cache .ruff_cache .pytest_cache

@@ -120,7 +120,7 @@ def main() -> None:
         parser.error("name a folder of recordings: --voices")
     voices = sorted(path for path in options.voices.rglob("*.wav") if not path.name.startswith("."))
     if not voices:
-        parser.error(f"{options.voices} holds no WAV file")
+        parser.error(f"{options.voices} contains no WAV file")
     print(table([in_own_process(minutes, voices=voices, model=options.model) for minutes in options.minutes]))
 
 

@@ -1,4 +1,4 @@
-"""The consequence of a drift."""
+"""The reaction to a drift check."""
 
 from kfp import dsl
 from kfp.dsl import Markdown, Output
@@ -8,7 +8,7 @@ from merflow.components import IMAGE
 
 @dsl.component(base_image=IMAGE, packages_to_install=[], install_kfp_package=False)
 def act_on_drift(request: str, outcome: str, summary: Output[Markdown]) -> str:
-    """Say what follows; fail, or start a retraining, if the settings ask for that."""
+    """Report what follows from the check; on drift, fail or start a retraining if the settings ask for it."""
     from merflow.jobs import steps
 
     return steps.act_on_drift(request, outcome=outcome, summary=summary.path)

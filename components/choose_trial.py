@@ -1,4 +1,4 @@
-"""A study's outcome, and its best trial as a preset."""
+"""The outcome of a study, and its best trial as a preset."""
 
 from kfp import dsl
 from kfp.dsl import HTML, Artifact, Dataset, Input, Metrics, Output

@@ -1,4 +1,4 @@
-"""Classics on the folds of a benchmark."""
+"""Learned baselines (classics) on the folds of a benchmark."""
 
 from kfp import dsl
 from kfp.dsl import Artifact, Dataset, Input, Output
@@ -14,7 +14,7 @@ def classics(
     features: Input[Artifact],
     classics: Output[Artifact],
 ) -> None:
-    """Train TF-IDF and functionals with an SVM on the same folds; the artifact is a folder with a table for each."""
+    """Train the TF-IDF and functionals baselines on the same folds; the artifact is a folder with a table for each."""
     from merflow.jobs import steps
 
     classics.metadata["classics"] = steps.classics(

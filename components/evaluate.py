@@ -1,4 +1,4 @@
-"""Prediction tables into results and a report."""
+"""The evaluation of prediction tables: results and a report."""
 
 from kfp import dsl
 from kfp.dsl import HTML, Artifact, ClassificationMetrics, Dataset, Input, Markdown, Metrics, Output
@@ -20,10 +20,10 @@ def evaluate(
     confusion: Output[ClassificationMetrics],
     tables: Output[Markdown],
 ) -> None:
-    """Compute figures with intervals, paired comparisons and one HTML page; KFP draws the best variant's confusion.
+    """Compute metrics with confidence intervals and paired comparisons, and write one HTML page.
 
-    Scores have no confusion, and none is drawn. `folds` are fingerprints, under which the workspace has the folds. No
-    model is downloaded.
+    KFP draws the best variant's confusion matrix; scores have none. `folds` holds the fingerprints under which the
+    workspace stores the folds. No model is downloaded.
     """
     from merflow.jobs import steps
 

@@ -1,4 +1,4 @@
-"""Features into the store."""
+"""Feature extraction into the store."""
 
 from kfp import dsl
 from kfp.dsl import Artifact, Dataset, Input, Output
@@ -8,7 +8,7 @@ from merflow.components import IMAGE
 
 @dsl.component(base_image=IMAGE, packages_to_install=[], install_kfp_package=False)
 def extract(request: str, manifest: Input[Dataset], features: Output[Artifact]) -> None:
-    """Fill the workspace's store; the artifact holds its location and the number of inputs that were set aside."""
+    """Fill the workspace's feature store; the artifact holds its location and the number of inputs set aside."""
     from merflow.jobs import steps
 
     features.metadata["set_aside"] = steps.extract(request, manifest=manifest.path, features=features.path)

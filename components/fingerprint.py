@@ -1,4 +1,4 @@
-"""Digests of the files behind the paths that a run is given."""
+"""Digests of the files behind the paths of a run."""
 
 from kfp import dsl
 
@@ -7,7 +7,7 @@ from merflow.components import IMAGE
 
 @dsl.component(base_image=IMAGE, packages_to_install=[], install_kfp_package=False)
 def fingerprint(corpus: str, root: str, transcribe: bool, profile: str, params: str, workspace: str) -> str:
-    """Look at corpus, local encoders and a local recognizer; a cache knows their paths alone."""
+    """Return digests of the corpus, local encoders and a local recognizer; KFP's cache sees only their paths."""
     from merflow.jobs import steps
 
     return steps.fingerprint(

@@ -1,4 +1,4 @@
-"""A version against the champion."""
+"""The comparison of a version with the champion."""
 
 from kfp import dsl
 from kfp.dsl import Artifact, Input, Markdown, Metrics, Output
@@ -15,9 +15,9 @@ def gate(
     decision: Output[Markdown],
     metrics: Output[Metrics],
 ) -> str:
-    """Decide, record the decision, and show it with all its checks; return the outcome as JSON.
+    """Decide on the version, record the decision and show it with all checks; return the outcome as JSON.
 
-    A refusal does not fail this step, because KFP keeps no page of a step that fails. `promote` fails then.
+    A refusal does not fail this step, because KFP drops the page of a failed step. `promote` fails instead.
     """
     from merflow.jobs import steps
 

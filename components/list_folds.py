@@ -1,4 +1,4 @@
-"""The folds of a benchmark: a request for each training."""
+"""The folds of a benchmark: one request per training."""
 
 from kfp import dsl
 from kfp.dsl import Artifact, Dataset, Input
@@ -14,9 +14,9 @@ def list_folds(
     features: Input[Artifact],
     run: Input[Artifact],
 ) -> list[str]:
-    """Write the request of every training into the workspace; their number follows from the splits.
+    """Write one request per training into the workspace; the splits determine how many.
 
-    A single output is called `Output`, and a local run finds the items of a loop under no other name.
+    KFP calls a single output `Output`, and a local run looks for the items of a loop under this name only.
     """
     from merflow.jobs import steps
 

@@ -1,4 +1,4 @@
-"""A window of traffic against what the model was measured on."""
+"""The comparison of a window of traffic with the model's reference data."""
 
 from kfp import dsl
 from kfp.dsl import HTML, Metrics, Output
@@ -8,9 +8,9 @@ from merflow.components import IMAGE
 
 @dsl.component(base_image=IMAGE, packages_to_install=[], install_kfp_package=False)
 def monitor(request: str, page: Output[HTML], metrics: Output[Metrics]) -> str:
-    """Compare, and show it; return the outcome as JSON.
+    """Compare traffic and reference, and show the result; return the outcome as JSON.
 
-    A drift does not fail this step, because KFP keeps no page of a step that fails. `act_on_drift` fails, if asked to.
+    Drift does not fail this step, because KFP drops the page of a failed step. `act_on_drift` can fail instead.
     """
     from merflow.jobs import steps
 

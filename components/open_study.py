@@ -15,7 +15,7 @@ def open_study(
     study: Output[Artifact],
     run: Output[Artifact],
 ) -> None:
-    """Create the study and its run, or find them again, before any worker starts."""
+    """Create the study and its MLflow run, or find existing ones, before any worker starts."""
     from merflow.jobs import steps
 
     steps.open_study(

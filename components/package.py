@@ -1,4 +1,4 @@
-"""A variant of a benchmark into a model package."""
+"""The model package of a benchmark's variant."""
 
 from kfp import dsl
 from kfp.dsl import HTML, Artifact, Dataset, Input, Output
@@ -19,9 +19,9 @@ def package(
     card: Output[HTML],
     stress: Output[HTML],
 ) -> None:
-    """Refit the variant or keep its fold models, calibrate, run the stress suite, and write the card.
+    """Refit the variant or keep its fold models, calibrate, run the stress suite and write the model card.
 
-    `folds` are fingerprints, under which the workspace has the folds.
+    `folds` holds the fingerprints under which the workspace stores the folds.
     """
     from merflow.jobs import steps
 

@@ -1,4 +1,4 @@
-"""The plan of a benchmark: a request for each of its steps."""
+"""The plan of a benchmark: one request per step."""
 
 from typing import NamedTuple
 
@@ -37,7 +37,7 @@ def plan_benchmark(
         ("evaluate", str),
     ],
 ):
-    """Make the request of every step; wrong names and settings fail here, before anything runs."""
+    """Return the request of every step; wrong names and settings fail here, before anything runs."""
     from merflow.jobs import steps
 
     return steps.plan_benchmark(

@@ -1,4 +1,4 @@
-"""The plan of a comparison: a request for each of its steps."""
+"""The plan of monitoring: one request per step."""
 
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ def plan_monitoring(
     workspace: str,
     params: str,
 ) -> NamedTuple("Requests", [("monitor", str), ("act", str)]):  # type: ignore[valid-type]
-    """Make the request of every step; wrong settings fail here, before anything runs."""
+    """Return the request of every step; wrong settings fail here, before anything runs."""
     from merflow.jobs import steps
 
     return steps.plan_monitoring(

@@ -1,4 +1,4 @@
-"""The plan of a promotion: a request for each of its steps."""
+"""The plan of a promotion: one request per step."""
 
 from typing import NamedTuple
 
@@ -48,7 +48,7 @@ def plan_promotion(
         ("promote", str),
     ],
 ):
-    """Make the request of every step; wrong names and settings fail here, before anything runs."""
+    """Return the request of every step; wrong names and settings fail here, before anything runs."""
     from merflow.jobs import steps
 
     return steps.plan_promotion(

@@ -1,4 +1,4 @@
-"""The plan of a study: a request for each of its steps."""
+"""The plan of a study: one request per step."""
 
 from typing import NamedTuple
 
@@ -35,10 +35,9 @@ def plan_tuning(
         ("choice", str),
     ],
 ):
-    """Make the request of every step; wrong names and settings fail here, before anything runs.
+    """Return the request of every step; wrong names and settings fail here, before anything runs.
 
-    `Output` has the requests of the workers. It has this name because a local run finds the items of a loop under no
-    other.
+    `Output` holds the requests of the workers, because a local run looks for the items of a loop under this name only.
     """
     from merflow.jobs import steps
 

@@ -15,7 +15,7 @@ def run_trials(
     study: Input[Artifact],
     run: Input[Artifact],
 ) -> str:
-    """Run trials until the study has its number of finished ones; return how many this worker ran, as JSON."""
+    """Run trials until the study has enough finished ones; return how many this worker ran, as JSON."""
     from merflow.jobs import steps
 
     return steps.run_trials(

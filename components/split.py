@@ -1,4 +1,4 @@
-"""A validated manifest into folds."""
+"""The folds of a validated manifest."""
 
 from kfp import dsl
 from kfp.dsl import Dataset, Input, Markdown, Output

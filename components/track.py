@@ -15,7 +15,7 @@ def track(
     run: Output[Artifact],
     summary: Output[Markdown],
 ) -> None:
-    """Open the parent run of the folds, or find it again; the summary links to it."""
+    """Open the parent run of the folds, or find the existing one; the summary links to it."""
     from merflow.jobs import steps
 
     steps.track(

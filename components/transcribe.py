@@ -1,4 +1,4 @@
-"""Recordings of a manifest into text."""
+"""Transcripts of the recordings in a manifest."""
 
 from kfp import dsl
 from kfp.dsl import Artifact, Dataset, Input, Markdown, Output
@@ -15,7 +15,7 @@ def transcribe(
     report: Output[Artifact],
     set_aside: Output[Dataset],
 ) -> None:
-    """Fill `asr_transcript`, or hand the manifest on; recordings that cannot be decoded are set aside."""
+    """Fill `asr_transcript`, or pass the manifest on unchanged; recordings that cannot be decoded are set aside."""
     from merflow.jobs import steps
 
     steps.transcribe(

@@ -1,4 +1,4 @@
-"""A manifest and its media checked against expectations."""
+"""The validation of a manifest and its media."""
 
 from kfp import dsl
 from kfp.dsl import HTML, Artifact, Dataset, Input, Output
@@ -15,7 +15,7 @@ def validate(
     docs: Output[Artifact],
     set_aside: Output[Dataset],
 ) -> None:
-    """Fail with a list of all problems, or with quarantine set the bad rows aside with their reasons."""
+    """Check the manifest; fail with a list of all problems, or set bad rows aside if quarantine is on."""
     from merflow.jobs import steps
 
     steps.validate(

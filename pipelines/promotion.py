@@ -63,7 +63,7 @@ def promote(
         registered_name: The registered model in MLflow.
         mode: ``enforce``, ``warn`` to promote in spite of failed checks, or ``dry-run`` to record nothing.
         policy: Text of a policy file for the gate; empty for merflow's own.
-        coverage: Share of the conformal sets that shall hold the true emotion.
+        coverage: Share of the conformal sets that should contain the true emotion.
         stress_utterances: Number of test utterances of the stress suite; 0 leaves it out.
         approval_h: Hours to wait for a person's approval before the alias moves; 0 asks for none.
         corpus: Name of the corpus's reader: ``iemocap``, ``table`` or ``synthetic``.

@@ -1,4 +1,4 @@
-"""Real data beside the project, which tests use where it exists."""
+"""Real data next to the project, which tests use if it exists."""
 
 from pathlib import Path
 

@@ -1,7 +1,7 @@
-"""Rewrite the code that the stages of ``dvc.yaml`` depend on; ``make dvc`` runs it.
+"""The code that the stages of ``dvc.yaml`` depend on; ``make dvc`` rewrites it.
 
-Each stage depends on the files that its job imports (``merflow.runs.code_closure``). All else in ``dvc.yaml``, comments
-included, is written by hand and stays as it is.
+Each stage depends on the files that its job imports (``merflow.runs.code_closure``). Everything else in
+``dvc.yaml``, including comments, is written by hand and stays as it is.
 """
 
 import sys
@@ -35,7 +35,7 @@ def _rewritten(lines: list[str]) -> Iterator[str]:
 
 def _code_of(step: str) -> list[str]:
     if step not in ENTRIES:
-        raise SystemExit(f"dvc.yaml: stage {step!r} is no step; add its job to ENTRIES in runs/code_closure.py")
+        raise SystemExit(f"dvc.yaml: stage {step!r} is not a step; add its job to ENTRIES in runs/code_closure.py")
     return [f"{_CODE}{path.as_posix()}" for path in compact(closure(step))]
 
 

@@ -1,6 +1,6 @@
-"""The locks of the images: the packages of each target, with the hash of every file. ``python -m tools.image_locks``.
+"""Lock files of the images, written by ``python -m tools.image_locks``: the packages of each target, with hashes.
 
-A lock holds the versions that pip chooses for Linux on x86-64 and the running Python, 3.11, under ``constraints.txt``.
+A lock holds the versions that pip resolves for Linux on x86-64 and the running Python, 3.11, under ``constraints.txt``.
 ``cpu`` and ``cuda`` differ in torch's build: the build without CUDA has ``+cpu`` in its version and comes from a
 separate index, which your pip configuration or ``PIP_EXTRA_INDEX_URL`` names. ``cuda`` is therefore resolved without
 extra indexes and folders.
@@ -45,7 +45,7 @@ def lock(target: str) -> str:
 
 
 def text(report: Mapping[str, Any]) -> str:
-    """Return the lock of pip's report: a pinned version with its hash per package, sorted."""
+    """Return the lock of pip's report: one pinned version with its hash per package, sorted."""
     lines = ["# Written by tools/image_locks.py for Linux on x86-64 and Python 3.11."]
     for item in sorted(report["install"], key=lambda item: str(item["metadata"]["name"]).lower()):
         pin = f"{item['metadata']['name'].lower()}=={item['metadata']['version']}"

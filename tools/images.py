@@ -1,4 +1,4 @@
-"""Builds the images of infra/images with podman, buildah or docker: ``python -m tools.images cpu serve``.
+"""Image builds with podman, buildah or docker: ``python -m tools.images cpu serve``.
 
 Arguments after ``--`` go to the builder, for example ``-- --secret id=pip,src=/etc/pip.conf`` for a pip configuration
 file, or ``-- --volume /opt/wheels:/opt/wheels:ro`` for a folder of wheels. Neither becomes part of the image.
@@ -32,12 +32,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.images", description=__doc__)
     parser.add_argument("targets", nargs="*", default=["cpu"], metavar="TARGET", help="cpu, cuda, serve; default: cpu")
     parser.add_argument("--base", required=True, help="base image by digest: NAME@sha256:DIGEST")
-    parser.add_argument("--builder", choices=BUILDERS, help="default: the first one installed")
+    parser.add_argument("--builder", choices=BUILDERS, help="builder to use; default: the first one installed")
     parser.add_argument("--my-pip", action="store_true", help="pass this machine's pip configuration to the build")
     parser.add_argument("--out", type=Path, default=ROOT / "runs/images", help="folder for the SBOMs")
     options = parser.parse_args(own)
     if unknown := sorted(set(options.targets) - EXTRAS.keys()):
-        parser.error(f"unknown target {unknown[0]}; there are {', '.join(EXTRAS)}")
+        parser.error(f"unknown target {unknown[0]}; choose from {', '.join(EXTRAS)}")
     if "@sha256:" not in options.base:
         parser.error(
             f"--base {options.base} has no digest, so the same build would not give the same image tomorrow; "
@@ -45,7 +45,7 @@ def main() -> None:
         )
     builder = options.builder or next((each for each in BUILDERS if shutil.which(each)), None)
     if builder is None:
-        parser.error("none of podman, buildah and docker is installed")
+        parser.error("podman, buildah and docker are all missing; install one of them")
     with tempfile.TemporaryDirectory() as scratch:
         given = pip_settings.options(pip_settings.settings(), file=Path(scratch) / "pip.conf") if options.my_pip else []
         for target in options.targets:
@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def name(target: str) -> str:
-    """Return the name of a target's image; ``cpu`` has the name that packages are compiled with."""
+    """Return the name of a target's image; compiled packages use that of ``cpu``."""
     return IMAGE if target == "cpu" else f"{_NAME}:{_VERSION}-{target}"
 
 

@@ -1,6 +1,6 @@
-"""A writer of infra/kserve/examples, the manifests of ``merflow registry deploy`` for a made-up version.
+"""The manifests in infra/kserve/examples, as ``merflow registry deploy`` writes them for a made-up version.
 
-Run ``python -m tools.kserve_examples`` after a change to the manifests or their settings; a test compares them.
+Run ``python -m tools.kserve_examples`` after you change the manifests or their settings; a test compares them.
 """
 
 from pathlib import Path
@@ -16,7 +16,7 @@ _CANDIDATE = ServedVersion("merflow", 8, "mfdr:full, an ensemble of 5 fold model
 
 
 def examples() -> dict[str, Deployment]:
-    """Return the deployments by the folder of each."""
+    """Return the deployments by their folder."""
     settings = settings_of(changes={"image": IMAGE})
     canary = Canary(_CANDIDATE, 10)
     plans = {

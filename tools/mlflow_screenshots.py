@@ -20,25 +20,25 @@ from tests.tracking.server import Server
 from tools.report_screenshots import browser, open_page
 
 WIDTH = 1440
-# As in tracking.md.
+# The filters shown in tracking.md.
 VARIANTS = "tags.merflow.kind = 'variant'"
 FOLDS = "tags.merflow.kind = 'fold' and tags.variant = 'context-mmt:mmt-frozen'"
-# The demo is on synthetic data, so that the papers' figures name their own corpus and protocol.
+# The demo runs on synthetic data, so the published figures carry the papers' own corpus and protocol in their names.
 _PUBLISHED = "published/iemocap4/session-5fold/UA"
 VARIANT_COLUMNS = ("test_UA", "test_UA_low", "test_UA_high", "test_WA", "test_macro_f1", "test_ece", _PUBLISHED)
 FOLD_COLUMNS = ("test_UA", "test_WA", "chosen/epoch", "chosen/dev_ua")
 _DEFAULT_COLUMNS = ("Dataset", "Source", "Models")
-# What the switch "Model training" does to an address.
+# The URL parameter that the switch "Model training" sets.
 _NO_LANGUAGE_MODELS = "workflowType=machine_learning"
 _COLOURS = 128
 _PATIENCE_MS = 90_000
-# Charts are drawn when their figures have come, and say so nowhere.
+# Charts appear once their data has arrived; nothing on the page signals it.
 _DRAWN_MS = 5_000
 
 
 @contextmanager
 def uploaded(run: Path) -> Iterator[Uploaded]:
-    """Upload the benchmark to a temporary server, which ends with the block."""
+    """Upload the benchmark to a temporary server, which stops when the block ends."""
     with tempfile.TemporaryDirectory() as folder:
         server = Server(Path(folder))
         server.start()

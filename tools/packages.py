@@ -1,4 +1,4 @@
-"""Compile the pipelines into ``pipelines/compiled``, the packages that are checked in: ``python -m tools.packages``."""
+"""The compiled pipelines that are checked in, in ``pipelines/compiled``; ``python -m tools.packages`` writes them."""
 
 from merflow.pipelines.packages import COMPILED, compile_checked_in
 

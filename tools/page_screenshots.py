@@ -1,7 +1,7 @@
 """Screenshots of a page written by merflow, for the docs, taken with Debian's Chromium.
 
-``python -m tools.page_screenshots PAGE NAME --out docs/images`` takes ``NAME.png`` at desktop width in light, and
-``NAME-dark.png`` and ``NAME-phone.png`` in dark.
+``python -m tools.page_screenshots PAGE NAME --out docs/images`` takes ``NAME.png`` at desktop width in
+light mode, and ``NAME-dark.png`` and ``NAME-phone.png`` in dark mode.
 """
 
 import argparse
@@ -17,12 +17,12 @@ _PICTURES: tuple[tuple[str, int, Scheme], ...] = (
 
 
 def take(page: Path, name: str, *, out: Path, keys: str, whole: bool) -> list[Path]:
-    """Write the pictures and return their paths.
+    """Take the screenshots and return their paths.
 
     Args:
         page: The page.
-        name: Name of the pictures.
-        out: Folder of the pictures.
+        name: Name of the screenshots.
+        out: Folder of the screenshots.
         keys: Keys to press first, one after the other.
         whole: True for the whole page, False for the visible part.
     """
@@ -43,9 +43,9 @@ def main() -> None:
     """Take the screenshots that the arguments ask for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("page", type=Path, help="the page")
-    parser.add_argument("name", help="name of the pictures")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the pictures")
-    parser.add_argument("--keys", default="", help="keys to press first")
+    parser.add_argument("name", help="name of the screenshots")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the screenshots")
+    parser.add_argument("--keys", default="", help="keys to press first, one after the other")
     parser.add_argument("--whole", action="store_true", help="take the whole page, not only the visible part")
     arguments = parser.parse_args()
     for path in take(arguments.page, arguments.name, out=arguments.out, keys=arguments.keys, whole=arguments.whole):

@@ -1,7 +1,7 @@
-"""This machine's pip configuration for the build of an image: a file for a build secret, and the folders that it names.
+"""This machine's pip configuration for an image build: a file for a build secret, and the folders that it names.
 
 A build sees neither pip's files nor its variables. If pip reads packages from folders or needs a certificate, so does
-the build. None of it becomes part of the image.
+the build. None of this becomes part of the image.
 """
 
 import re
@@ -43,7 +43,7 @@ def _folders(found: Mapping[str, str]) -> Iterator[Path]:
         for word in found.get(name, "").split():
             path = Path(word.removeprefix("file://"))
             if path.is_absolute() and path.exists():
-                # The pages of an index, simple/, name files next to it.
+                # The pages of an index are in simple/ and link to files next to it.
                 yield path.parent if path.name == "simple" else path
     if (certificate := Path(found.get("cert", ""))).is_absolute():
         yield certificate.parent

@@ -20,9 +20,9 @@ from tools.report_screenshots import browser, open_page
 
 WIDTH = 1440
 _COLOURS = 128
-# What the switch "Model training" does to an address.
+# The URL parameter that the switch "Model training" sets.
 _NO_LANGUAGE_MODELS = "?workflowType=machine_learning"
-# MLflow's pages draw their tables when the figures have come, and say so nowhere.
+# MLflow's tables appear once their data has arrived; nothing on the page signals it.
 _DRAWN_MS = 6_000
 
 

@@ -1,9 +1,9 @@
 """A test that kills pods and the S3 server at random during rehearsals, and checks the outcome.
 
 ``python -m tools.rehearsal_kills --kills 20 --out FOLDER``, with podman, the image of the steps, and
-``MERFLOW_BASE_IMAGE`` (docs/rehearsal.md). A rehearsal that stops with an error is started again and resumes; when the
-kills are spent, the last one has to end with the results of a run without containers. ``kills.json`` in the folder
-records each kill and each outcome.
+``MERFLOW_BASE_IMAGE`` (docs/rehearsal.md). A rehearsal that stops with an error is started again and resumes. Once
+all kills are used up, the last rehearsal must end with the results of a run without containers. ``kills.json`` in the
+folder records each kill and each outcome.
 """
 
 import argparse
@@ -21,13 +21,13 @@ from typing import Any
 from merflow.contracts.results import read_results
 
 _STARTS = 30
-_PAUSE_S = (10.0, 60.0)  # between two kills, so that steps can also end
-_NEVER_TWICE_S = 20.0  # a server needs that long to come back
+_PAUSE_S = (10.0, 60.0)  # between two kills, so that some steps can finish
+_NEVER_TWICE_S = 20.0  # the server needs this long to come back
 
 
 @dataclass
 class Killer:
-    """A killer of processes in containers, which uses SIGKILL as a node that runs out of memory would.
+    """A random killer of processes in containers; it sends SIGKILL, like a node that runs out of memory.
 
     Attributes:
         project: Prefix of the names of the services' pods.
@@ -49,7 +49,7 @@ class Killer:
         self._server_s = 0.0
 
     def maybe_kill(self) -> None:
-        """Kill a pod of a step, or the S3 server, if it is time for it and one runs."""
+        """Kill a running step's pod or the S3 server, if the next kill is due."""
         now_s = time.monotonic()
         if len(self.killed) >= self.kills or now_s < self._next_s:
             return
@@ -72,7 +72,7 @@ def differences(one: Path, other: Path) -> list[str]:
 
 
 def main() -> int:
-    """Rehearse until the kills are used up and a rehearsal has ended; return 0 if its results are correct."""
+    """Rehearse until the kills are used up and a rehearsal has finished; return 0 if its results are correct."""
     from tests.pipelines.rehearsal import stage as stages
 
     parser = argparse.ArgumentParser(prog="python -m tools.rehearsal_kills", description=__doc__)
@@ -106,7 +106,7 @@ def main() -> int:
 
 
 def _rehearse(command: list[str], killer: Killer, *, log: Path) -> dict[str, Any]:
-    """Run one rehearsal to its end; return its exit code, its last line, and the kills on the way."""
+    """Run one rehearsal to its end; return its exit code, its last line of output and the number of kills."""
     before = len(killer.killed)
     with log.open("wb") as out:
         process = subprocess.Popen(command, stdout=out, stderr=out)
@@ -118,7 +118,7 @@ def _rehearse(command: list[str], killer: Killer, *, log: Path) -> dict[str, Any
 
 
 def pods_of_runs(project: str) -> list[str]:
-    """Return the names of the pods of steps of this project's rehearsals; other pods may be running as well."""
+    """Return the names of the step pods in this project's rehearsals; other pods may be running as well."""
     filters = ("--filter=label=merflow.io/rehearsal", f"--filter=network={project}")
     command = ["podman", "pod", "ps", *filters, "--format={{.Name}}"]
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()

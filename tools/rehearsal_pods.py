@@ -1,4 +1,4 @@
-"""The Pods of the shipped packages, as a rehearsal creates them; ``python -m tools.rehearsal_pods`` writes them again.
+"""The Pods of the shipped packages, as a rehearsal creates them; ``python -m tools.rehearsal_pods`` rewrites them.
 
 They are checked in with placeholder inputs, so that reviews show every change to what a cluster would receive.
 """
@@ -20,7 +20,7 @@ _PLACE = Place(run="run", namespace=NAMESPACE, user=1000680000, store=STORE)
 
 
 def main() -> None:
-    """Write them, and remove those of steps that are gone."""
+    """Write the Pods, and remove those of steps that no longer exist."""
     for old in FOLDER.glob("*.yaml"):
         old.unlink()
     FOLDER.mkdir(parents=True, exist_ok=True)
@@ -29,7 +29,7 @@ def main() -> None:
 
 
 def pods() -> Iterator[tuple[str, Manifest]]:
-    """Yield the Pod of every step of every package, with the names of both."""
+    """Yield the Pod of every step of every package, and its name, PIPELINE.STEP."""
     for pipeline in PIPELINES:
         package = Package.read(COMPILED / f"{pipeline}.yaml")
         for task, executor in package.steps:

@@ -1,7 +1,7 @@
 """Screenshots of pages for the docs, taken with Debian's Chromium.
 
-``python -m tools.report_screenshots REPORT --out docs/report`` takes a report at desktop and phone width, light and
-dark, and as a printed page. Other pages, such as MLflow's, use :func:`browser` and :func:`open_page`.
+``python -m tools.report_screenshots REPORT --out docs/report`` captures a report at desktop and phone width, in
+light and dark mode, and as a printed page. Other pages, such as MLflow's, use :func:`browser` and :func:`open_page`.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from typing import Literal
 from playwright.sync_api import Browser, Page, sync_playwright
 
 CHROMIUM = Path("/usr/bin/chromium")
-# No account, no updates, no background traffic: a page's own requests are all there are.
+# No account, no updates, no background traffic: the browser makes only the page's own requests.
 FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync"),
@@ -57,13 +57,13 @@ def open_page(opened: Browser, url: str, *, width: int = DESKTOP, scheme: Scheme
 
 
 def wait_for_charts(page: Page) -> None:
-    """Wait until a report's charts can be drawn and those in view have been."""
+    """Wait until a report's charts are ready and the visible ones are drawn."""
     page.wait_for_selector("html[data-charts=ready]", state="attached")
     page.wait_for_timeout(500)
 
 
 def report_screenshots(report: Path, out: Path) -> list[Path]:
-    """Take the top of a report at desktop and phone width, light and dark, and print all of it.
+    """Capture the top of a report at desktop and phone width, in light and dark mode, and print the whole report.
 
     Returns:
         ``desktop-light.png``, ..., ``paper.pdf`` in ``out``.
@@ -87,7 +87,7 @@ def report_screenshots(report: Path, out: Path) -> list[Path]:
 def main() -> None:
     """Run ``python -m tools.report_screenshots``."""
     parser = argparse.ArgumentParser(
-        description="Screenshots of a report at desktop and phone width, and its printed pages."
+        description="Take screenshots of a report at desktop and phone width, and print its pages."
     )
     parser.add_argument("report", type=Path)
     parser.add_argument("--out", type=Path, default=Path("docs/report"))

@@ -1,7 +1,7 @@
 """Screenshots of a running server's page for the docs, taken with Debian's Chromium.
 
-``python -m tools.serve_screenshots http://127.0.0.1:8080 RECORDING --out docs/serving`` sends a recording, and takes
-its answer at desktop width in light and at phone width in dark.
+``python -m tools.serve_screenshots http://127.0.0.1:8080 RECORDING --out docs/serving`` sends a recording, and
+captures the answer at desktop width in light mode and at phone width in dark mode.
 """
 
 import argparse

@@ -1,6 +1,6 @@
-"""A runner of an overlay's services with podman: ``python -m tools.services up infra/kustomize/overlays/podman``.
+"""An overlay's services, run with podman: ``python -m tools.services up infra/kustomize/overlays/podman``.
 
-``down`` removes the pods and keeps their data; ``clean`` removes the data, too.
+``down`` removes the pods and keeps their data; ``clean`` also removes the data.
 """
 
 import argparse
@@ -15,10 +15,10 @@ from merflow.pipelines.rehearsal.services import Services
 
 
 def main() -> int:
-    """Do what the command line says; return the exit code."""
+    """Run the action from the command line; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tools.services", description=__doc__)
     parser.add_argument("action", choices=("up", "down", "clean"))
-    parser.add_argument("overlay", type=Path, help="folder of an overlay, or a file with its objects")
+    parser.add_argument("overlay", type=Path, help="folder of an overlay, or a file with its rendered objects")
     parser.add_argument("--project", default="merflow", help="prefix of the names of all podman objects")
     options = parser.parse_args()
     scratch = Path(tempfile.gettempdir()) / f"{options.project}-scratch"

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs merflow into /opt/added, which the image lays over /opt/merflow, and writes the SBOM there.
-#   install_merflow.sh DIGEST   (of merflow's code; empty: not checked)
+#   install_merflow.sh DIGEST   (the expected digest of merflow's code; empty to skip the check)
 set -eu
 expected=$1
 PATH=/build/tools/bin:$PATH
@@ -14,7 +14,7 @@ pip --python /opt/merflow/bin/python check
 
 found=$(/opt/merflow/bin/python -c 'from merflow.runs.whole_code import whole_code_digest; print(whole_code_digest())')
 if [ -n "$expected" ] && [ "$found" != "$expected" ]; then
-    echo "the code in the image has the digest $found, not $expected: build with CODE_DIGEST=$found" >&2
+    echo "the code in the image has the digest $found, not $expected; to build this code, set CODE_DIGEST=$found" >&2
     exit 1
 fi
 

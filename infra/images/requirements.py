@@ -1,6 +1,6 @@
-"""A printer of the requirements that a target of the image installs besides merflow itself, from ``pyproject.toml``.
+"""The requirements from ``pyproject.toml`` that a target of the image installs besides merflow itself.
 
-``tools/image_locks.py`` resolves it into ``locks/TARGET.txt``, with a hash for every file.
+``tools/image_locks.py`` resolves them into ``locks/TARGET.txt``, with a hash for every file.
 """
 
 import re

@@ -37,7 +37,7 @@ class Finding:
     remedy: str
 
     def as_json(self) -> dict[str, Any]:
-        """Return the finding for machines."""
+        """Return the finding as JSON for machines."""
         return asdict(self)
 
     def __str__(self) -> str:

@@ -60,7 +60,7 @@ def loops_with_output_parameters(package: Package) -> Problems:
             items = task.spec.get("parameterIterator", {}).get("items", {}).get("inputParameter")
             for name, source in task.inputs("parameters").items():
                 if name != items and "taskOutputParameter" in source:
-                    yield task.path, f"takes {name} beside its item"
+                    yield task.path, f"takes {name} in addition to its item"
 
 
 def items_of_named_outputs(package: Package) -> Problems:
@@ -94,7 +94,7 @@ def optional_artifacts(package: Package) -> Problems:
 def retries_of_graphs(package: Package) -> Problems:
     """Yield loops and pipelines within pipelines with retries, which KFP ignores (#11288)."""
     return (
-        (task.path, "has retries, but is no step")
+        (task.path, "has retries, but is not a step")
         for task in package.tasks
         if "dag" in task.component and "retryPolicy" in task.spec
     )

@@ -122,7 +122,7 @@ class Package:
         """Read a package.
 
         Raises:
-            PipelineError: The file is missing, or is no compiled pipeline.
+            PipelineError: The file is missing, or is not a compiled pipeline.
         """
         try:
             text = path.read_text(encoding="utf-8")
@@ -133,7 +133,7 @@ class Package:
             raise PipelineError(f"cannot read {path} ({' '.join(str(error).split())}); {_KIND}") from error
         spec, *rest = documents or [None]
         if not isinstance(spec, dict) or not {"root", "components", "deploymentSpec"} <= spec.keys():
-            raise PipelineError(f"{path} is no compiled pipeline; {_KIND}")
+            raise PipelineError(f"{path} is not a compiled pipeline; {_KIND}")
         kubernetes = (rest[0] or {}).get("platforms", {}).get("kubernetes", {}) if rest else {}
         return cls(text, spec, kubernetes)
 

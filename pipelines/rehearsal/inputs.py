@@ -53,7 +53,7 @@ def parsed(text: str, kind: str) -> Any:  # noqa: ANN401 - the value of a parame
             ``STRUCT``.
 
     Raises:
-        ValueError: The text is no value of that type.
+        ValueError: The text is not a value of that type.
     """
     import json
 
@@ -62,7 +62,7 @@ def parsed(text: str, kind: str) -> Any:  # noqa: ANN401 - the value of a parame
     value = json.loads(text.lower() if kind == "BOOLEAN" else text)
     accepted = {"BOOLEAN": bool, "LIST": list, "STRUCT": dict, "NUMBER_INTEGER": int, "NUMBER_DOUBLE": int | float}
     if not isinstance(value, accepted[kind]) or (kind.startswith("NUMBER") and isinstance(value, bool)):
-        raise ValueError(f"{text!r} is no {kind}")
+        raise ValueError(f"{text!r} is not a {kind}")
     return value
 
 

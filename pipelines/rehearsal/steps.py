@@ -1,4 +1,4 @@
-"""One step in containers: attempt after attempt under Argo's rules, until its outputs are known."""
+"""A step in containers, with attempts under Argo's rules until it succeeds or Argo would give up."""
 
 import json
 import re
@@ -23,25 +23,25 @@ from merflow.pipelines.rehearsal.pod import CONTAINER, Place, launcher_config_ma
 from merflow.pipelines.rehearsal.podman import Podman
 from merflow.pipelines.rehearsal.retries import Attempt, GiveUp, Outcome, RetryPolicy, after
 
-_LIMIT = 63  # characters in the name of a pod
-_SIGKILL = 137  # exit code of a process that was killed
+_LIMIT = 63  # characters in a pod name
+_SIGKILL = 137  # exit code of a process killed by SIGKILL
 
 
 @dataclass
 class Steps:
-    """Runs steps for :class:`merflow.pipelines.rehearsal.graph.Graph`; called from several threads.
+    """A runner of steps for :class:`merflow.pipelines.rehearsal.graph.Graph`; called from several threads.
 
     Attributes:
-        package: The package.
-        place: What all pods share.
+        package: The compiled package.
+        place: Settings that all pods share.
         podman: Podman.
-        project: Begins the names of what podman keeps; also the name of the network.
+        project: Prefix of the names of all podman objects; also the name of the network.
         journal: Finished steps.
         logs: Folder for the log of every attempt.
-        scratch: Folder for what a pod needs only while it runs.
-        backoff_scale: Backoffs are shorter by this factor.
-        watcher: Told about steps and the lines of jobs.
-        stopping: Set to end all pods.
+        scratch: Folder for files that a pod needs only while it runs.
+        backoff_scale: Factor by which backoffs are shortened.
+        watcher: Receiver of the progress of steps and of job output.
+        stopping: Event that ends all pods.
     """
 
     package: Package
@@ -58,10 +58,10 @@ class Steps:
     _telling: threading.Lock = field(default_factory=threading.Lock)
 
     def run(self, step: Step) -> Outputs:
-        """Return what a step hands on, from an earlier rehearsal if it has finished there with the same inputs.
+        """Return a step's outputs; reuse those of an earlier rehearsal if the step finished there with the same inputs.
 
         Raises:
-            PipelineError: It failed, and Argo would not retry it; the message is the step's own.
+            PipelineError: The step failed, and Argo would not retry it; the message is the step's own.
         """
         executor = self.package.pods[step.component["executorLabel"]]
         given = executor_input(
@@ -100,7 +100,7 @@ class Steps:
                 path = self.logs / f"{name}.log"
                 raise PipelineError(f"{step.path}: {reason} ({follows.reason}; log: {path})")
             wait_s = max(0.0, follows.at_s - time.monotonic())
-            words = f"{step.path}: attempt {len(attempts)} failed ({reason}); the next in {wait_s:.0f} s"
+            words = f"{step.path}: attempt {len(attempts)} failed ({reason}); next attempt in {wait_s:.0f} s"
             self._tell(partial(self.watcher.job_line, words))
             self.stopping.wait(wait_s)
 
@@ -129,7 +129,7 @@ class Steps:
         if state is None:
             return Outcome.ERROR, log, "its pod vanished"
         if state["Status"] == "running":
-            return Outcome.FAILED, log, "its time was up"
+            return Outcome.FAILED, log, "it reached its time limit"
         if not state["ExitCode"]:
             return Outcome.SUCCEEDED, log, ""
         return Outcome.FAILED, log, _reason(log, state["ExitCode"])
@@ -144,10 +144,10 @@ class Steps:
         return log
 
     def _outputs(self, step: Step, log: str) -> Outputs:
-        """Return the outputs that the launcher printed last."""
+        """Return the outputs from the last line of the launcher."""
         marked = [line for line in log.splitlines() if line.startswith(MARK)]
         if not marked:
-            raise PipelineError(f"{step.path} ended without its outputs; its log is in {self.logs}")
+            raise PipelineError(f"{step.path} ended without printing its outputs; read its log in {self.logs}")
         found = json.loads(marked[-1].removeprefix(MARK))
         defined = step.component.get("outputDefinitions", {}).get("parameters", {})
         parameters = {
@@ -162,16 +162,16 @@ class Steps:
 
 
 def _pod_name(run: str, path: str, attempt: int) -> str:
-    """Return the name of a pod: the run, the step's path and the number of the attempt, as Argo names them."""
+    """Return the name of a pod from the run, the step's path and the attempt number, as Argo does."""
     text = re.sub(r"[^a-z0-9-]+", "-", path.lower())
     end = f"-{attempt}"
     return f"{run}-{text}"[: _LIMIT - len(end)].rstrip("-") + end
 
 
 def _reason(log: str, code: int) -> str:
-    """Return a step's own words for its failure, or what its exit code tells."""
+    """Return a step's own error message, or the meaning of its exit code."""
     if code == _SIGKILL:
-        return "it was killed, by the system for too little memory or by somebody"
+        return "it was killed, probably because it ran out of memory"
     said = [line.partition(ERROR_PREFIX)[2] for line in log.splitlines() if ERROR_PREFIX in line]
     lines = said or [line.strip()[:300] for line in log.splitlines() if line.strip()][-1:]
     return " ".join(dict.fromkeys(lines)) or f"exit code {code}"

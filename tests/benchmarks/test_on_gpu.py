@@ -31,7 +31,7 @@ def test_more_speed_is_better() -> None:
     )
 
 
-def test_a_gpus_result_stands_beside_that_of_a_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gpus_result_is_next_to_that_of_a_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(record, "RESULTS", tmp_path)
     written = [write_result("mfdr", {"device": device}).name for device in ("cpu", "cuda")]
     assert written == ["mfdr.json", "mfdr-gpu.json"]

@@ -34,7 +34,7 @@ def audio_table(folder: Path, release: Path) -> Path:
 
 
 def spoil(wavs: list[Path]) -> dict[str, str]:
-    """Spoils the first eight recordings, each in another way; utterance -> what is wrong, in validation's words."""
+    """Damages the first eight recordings, each in a different way; utterance -> validation's message."""
     truncated, empty, slow, stereo, holes, text, gone, headed = wavs[:8]
     said = truncated.stat().st_size - 44  # bytes of samples
     truncated.write_bytes(truncated.read_bytes()[:-3000])

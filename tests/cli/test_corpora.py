@@ -1,4 +1,4 @@
-"""Corpora that cannot be read: what is wrong, where, and how to mend it."""
+"""Corpora that cannot be read: errors say what is wrong, where, and how to fix it."""
 
 import shutil
 from collections.abc import Callable
@@ -58,7 +58,8 @@ def test_unknown_labels_and_duplicate_ids_are_listed_together(tmp_path: Path) ->
     head, label, twice = index("table", path).splitlines()
     assert head == "error: 3 of 4 rows are wrong"
     assert label.startswith(
-        f"  {path} line 2 (u) and 1 more: label 'angri' is no known emotion label (did you mean 'angry'?); correct it"
+        f"  {path} line 2 (u) and 1 more: label 'angri' is not a known emotion label (did you mean 'angry'?); "
+        "correct it"
     )
     assert twice == f"  {path} line 4 (v): the id is also in line 3; rename or remove one"
 
@@ -116,7 +117,7 @@ def with_unknown_code(release: Path) -> None:
         ),
         (
             with_unknown_code,
-            "label 'new' is no known emotion label (did you mean 'neu'?); correct it, or map it",
+            "label 'new' is not a known emotion label (did you mean 'neu'?); correct it, or map it",
         ),
         (
             without(range(1, 6)),

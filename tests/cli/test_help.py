@@ -139,7 +139,7 @@ def test_the_list_of_presets_fits_eighty_columns_and_is_whole_in_a_pipe() -> Non
     assert "…" not in narrow
 
 
-def test_usage_errors_name_what_is_near_and_where_help_is() -> None:
+def test_usage_errors_name_the_nearest_word_and_the_help() -> None:
     assert "No such command 'presetz'. Did you mean 'presets'?" in refused("presetz")
     said = refused("presets", "--jsn")
     assert "No such option: --jsn" in said
@@ -157,7 +157,7 @@ def test_usage_errors_name_what_is_near_and_where_help_is() -> None:
 @pytest.mark.parametrize(
     "command", [("benchmark", "--models", VARIANT, "--out", "x"), ("data", "split", "m", "--out", "s")]
 )
-def test_a_wrong_choice_is_told_in_plain_words(command: tuple[str, ...]) -> None:
+def test_a_wrong_choice_is_reported_in_plain_words(command: tuple[str, ...]) -> None:
     said = refused(*command, "--protocol", "none-paper")
     assert "Value error" not in said
     assert "Invalid value for '--protocol': 'none-paper' is not one of 'session-5fold', " in said
@@ -167,7 +167,7 @@ def test_a_wrong_choice_is_told_in_plain_words(command: tuple[str, ...]) -> None
     )
 
 
-def test_the_version_is_said() -> None:
+def test_the_version_is_reported() -> None:
     assert merflow("--version") == (0, f"merflow {version('merflow')}\n", "")
 
 

@@ -14,7 +14,7 @@ def test_contradictions_are_refused(tmp_path: Path) -> None:
     talk = tmp_path / "talk.wav"
     assert "name a recording, - for standard input, or --microphone" in refused("listen", "--model", "runs/x")
     assert "one of the three" in refused("listen", talk, "--microphone", "--model", "runs/x")
-    assert "--input and --seconds are for --microphone alone" in refused("listen", talk, "--seconds", 3, "--model", "x")
+    assert "--input and --seconds need --microphone" in refused("listen", talk, "--seconds", 3, "--model", "x")
     assert "Missing option '--model'" in refused("listen", talk)
 
 
@@ -22,11 +22,11 @@ def test_what_cannot_be_heard_is_refused_before_a_model_is_opened(tmp_path: Path
     assert refused("listen", tmp_path / "absent.mp4", "--model", "nowhere").startswith("error: no such recording")
     (tmp_path / "notes.txt").write_text("words\n" * 99, encoding="utf-8")
     said = refused("listen", tmp_path / "notes.txt", "--model", "nowhere")
-    assert "notes.txt is no recording that FFmpeg reads" in said
+    assert "notes.txt is not a recording that FFmpeg reads" in said
     assert list(tmp_path.iterdir()) == [tmp_path / "notes.txt"]
 
 
-def test_a_model_that_is_none_is_refused(tmp_path: Path) -> None:
+def test_a_location_without_a_model_is_refused(tmp_path: Path) -> None:
     import numpy as np
     import soundfile
 

@@ -25,7 +25,7 @@ def follow(*, terminal: bool = False) -> tuple[LiveRun, Clock, io.StringIO]:
     return LiveRun(console, {"train": Loop(30, "folds")}, clock=clock), clock, out
 
 
-def test_the_line_tells_the_step_its_count_the_time_and_what_is_left() -> None:
+def test_the_line_shows_the_step_its_count_the_time_and_the_rest() -> None:
     live, clock, _ = follow()
     assert live.status() == "starting · 0:00 elapsed · 30 folds to train"
     live.step_started("extract")

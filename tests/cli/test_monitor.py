@@ -44,7 +44,7 @@ def test_too_few_clips_are_0_with_a_note(package: Path, tmp_path: Path) -> None:
     log = log_of(SHIFTED, package, tmp_path / "log.jsonl", clips=60)
     said = merflow("monitor", log, "--model", package, "--out", tmp_path / "out")
     assert said.code == 0
-    assert "A comparison takes 100; 60 are there." in said.out
+    assert "A comparison takes 100; there are 60." in said.out
     few = merflow("monitor", log, "--model", package, "--out", tmp_path / "out", "--min-clips", 50)
     assert few.code == 3
 
@@ -53,4 +53,4 @@ def test_bad_input_is_2(package: Path, tmp_path: Path) -> None:
     assert "no such file" in refused("monitor", tmp_path / "absent.jsonl", "--model", package)
     log = log_of(World(), package, tmp_path / "log.jsonl")
     assert "nothing to compare with" in refused("monitor", log)
-    assert "--since soon is no time" in refused("monitor", log, "--model", package, "--since", "soon")
+    assert "--since soon is not a time" in refused("monitor", log, "--model", package, "--since", "soon")

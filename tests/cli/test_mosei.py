@@ -1,4 +1,4 @@
-"""CMU-MOSEI's raw form from the folder to the validated manifest: what is wrong with it is named or set aside."""
+"""CMU-MOSEI's raw form from the folder to the validated manifest: problems are reported or set aside."""
 
 import shutil
 from collections.abc import Callable
@@ -34,7 +34,8 @@ def test_a_release_that_is_not_the_known_one_is_refused_or_accepted(tiny_mosei: 
     assert merflow("data", "index", "--corpus", "mosei", "--root", root, "--out", manifest).code == 0
     first = refused("data", "validate", manifest, "--out", checked).split("\n")[1]
     assert first.startswith(
-        "error: this is not CMU-MOSEI as released: its parts have other sizes (train utterances: expected 16326, found "
+        "error: this is not CMU-MOSEI as released: its parts have different sizes "
+        "(train utterances: expected 16326, found "
     )
     assert first.endswith("or continue with --set 'corpus.accept=[other-split,other-scores]', which records it")
     accept = ("--set", "corpus.accept=[other-split,other-scores]")
@@ -58,7 +59,7 @@ def test_bad_clips_are_set_aside_with_their_reasons(tiny_mosei: Path, tmp_path: 
 
 
 def spoil(root: Path) -> dict[str, list[str]]:
-    """Spoil a clip of each kind, each in a video of its own; return the words for each."""
+    """Damage one clip in each possible way, each in its own video; return the message for each."""
     labels = pd.read_csv(root / "label.csv", dtype=str)
     firsts = labels.drop_duplicates("video_id")
     videos = firsts["video_id"].tolist()

@@ -42,7 +42,7 @@ def test_what_cannot_work_is_not_compiled(tmp_path: Path) -> None:
     assert "did you mean 'benchmark'" in unknown.err
 
 
-def test_a_package_that_is_not_there_is_named_in_plain_words(tmp_path: Path) -> None:
+def test_a_missing_package_is_named_in_plain_words(tmp_path: Path) -> None:
     said = merflow("pipeline", "lint", tmp_path / "nowhere.yaml")
     assert said.code == 2
     assert ".yaml: No such file or directory; write it with `merflow" in " ".join(said.err.split())

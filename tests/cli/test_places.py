@@ -1,4 +1,4 @@
-"""Places that cannot be written, and a store that lost a part: said, and nothing half-written is left."""
+"""Folders that cannot be written, and a store that lost a part: an error, and no half-written files."""
 
 import os
 import shutil

@@ -51,7 +51,7 @@ def test_validation_lists_each_bad_recording_and_quarantine_sets_it_aside(
     assert {*kept, *aside.index} == set(read_manifest(manifest).rows["utterance_id"])
 
 
-def test_a_benchmark_stops_with_the_list_and_goes_on_with_quarantine(
+def test_a_benchmark_stops_with_the_list_and_continues_with_quarantine(
     spoilt: tuple[Path, dict[str, str]], tmp_path: Path
 ) -> None:
     table, reasons = spoilt

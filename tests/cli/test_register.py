@@ -75,7 +75,7 @@ def test_a_model_goes_from_a_benchmark_to_champion_and_back(
     assert aliases(benchmark) == {"candidate": 1}
 
     again = register(benchmark, VARIANTS[0])
-    assert (again["version"], again["new"]) == (1, False), "the very same package is no new version"
+    assert (again["version"], again["new"]) == (1, False), "the very same package is not a new version"
 
     # A model of so little data is hardly above chance, so that it is promoted in mode warn.
     done = registry("promote", *folder, *policy, "--mode", "warn")

@@ -63,11 +63,11 @@ def test_the_registry_is_found_by_a_folder_and_by_the_environment(
     assert "give --tracking-uri URI, set MLFLOW_TRACKING_URI, or name a benchmark's folder" in refused(
         "registry", "list"
     )
-    assert "is no folder of a tracked benchmark" in refused("registry", "list", "--folder", str(tmp_path))
+    assert "is not a folder of a tracked benchmark" in refused("registry", "list", "--folder", str(tmp_path))
     assert "no such file" in refused("registry", "list", "--tracking-uri", f"sqlite:///{tmp_path}/mlflow.db")
 
 
-def test_unknown_names_and_versions_are_told_in_a_sentence(uri: str) -> None:
+def test_unknown_names_and_versions_are_reported_in_a_sentence(uri: str) -> None:
     at = ("--tracking-uri", uri)
     assert "no registered model 'merfow' in MLflow" in refused("registry", "list", "--name", "merfow", *at)
     assert "did you mean 'merflow'?" in refused("registry", "audit", "--name", "merfow", *at)

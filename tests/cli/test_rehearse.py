@@ -1,4 +1,4 @@
-"""``merflow pipeline rehearse`` where it refuses, before anything starts."""
+"""Refusals of ``merflow pipeline rehearse``, before anything starts."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def test_without_podman_it_says_what_is_missing(tmp_path: Path, monkeypatch: pyt
     assert "needs podman, which is not installed" in refused(*options(tmp_path, "--arg", "models=[]"))
 
 
-def test_an_image_that_is_not_there_is_named_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_image_is_named_with_a_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A podman that knows no image, as after its installation."""
     program = tmp_path / "podman"
     program.write_text("#!/bin/sh\nexit 1\n")

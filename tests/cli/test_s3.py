@@ -56,6 +56,6 @@ def test_another_folder_at_the_same_address_is_refused(seaweed: str, recordings:
 
 
 @pytest.mark.parametrize("address", ["corpora/x", "s3://"])
-def test_what_is_no_address_is_refused(address: str, tmp_path: Path) -> None:
+def test_what_is_not_an_address_is_refused(address: str, tmp_path: Path) -> None:
     assert "write it as s3://BUCKET/FOLDER" in refused("data", "fetch", address, tmp_path)
     assert "write it as s3://BUCKET/FOLDER" in refused("data", "publish", tmp_path, address)

@@ -23,7 +23,7 @@ def command(release: Path, out: Path) -> list[str]:
 
 
 @pytest.mark.skipif(shutil.which("setsid") is None, reason="needs a terminal of its own")
-def test_ctrl_c_leaves_nothing_broken_and_the_same_command_goes_on(tiny_release: Path, tmp_path: Path) -> None:
+def test_ctrl_c_leaves_nothing_broken_and_the_same_command_continues(tiny_release: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     words = [sys.executable, "-m", "merflow", *command(tiny_release, out)]
     stopped = show(words, interrupt=lambda _: any(out.glob("trials/*/*/checkpoint.safetensors")))

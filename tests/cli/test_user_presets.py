@@ -30,7 +30,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda words: " ".join(words[:2]))
-def test_a_file_that_is_not_there_is_named_by_every_command(command: tuple[str, ...], here: Path) -> None:
+def test_a_missing_file_is_named_by_every_command(command: tuple[str, ...], here: Path) -> None:
     if command[0] == "pipeline":
         pytest.importorskip("kfp")
     assert refused(*command, "--presets", "/nope").startswith("error: no such file: /nope; ")

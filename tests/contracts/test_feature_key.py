@@ -19,7 +19,7 @@ KEY = FeatureKey(
 )
 
 
-def test_a_key_comes_back_with_its_shape(tmp_path: Path) -> None:
+def test_a_key_is_read_back_with_its_shape(tmp_path: Path) -> None:
     for key in (KEY, KEY.model_copy(update={"transcript": "asr", "clip_s": None})):
         write_feature_key(tmp_path / "meta.json", key, shape=StreamShape(layers=2, width=96))
         assert read_feature_key(tmp_path / "meta.json") == (key, StreamShape(layers=2, width=96))
@@ -31,7 +31,7 @@ def test_stores_from_before_this_type_keep_their_keys() -> None:
     assert KEY.model_copy(update={"transcript": "asr"}).facts == KEY.facts | {"transcript": "asr"}
 
 
-def test_the_folder_on_this_machine_is_no_part_of_the_key() -> None:
+def test_the_folder_on_this_machine_is_not_part_of_the_key() -> None:
     elsewhere = KEY.model_copy(update={"encoder": KEY.encoder.model_copy(update={"folder": "/encoders/wavlm"})})
     assert elsewhere.digest == KEY.digest
 

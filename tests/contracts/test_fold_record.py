@@ -1,4 +1,4 @@
-"""The record of a trained fold: what is written is read, another format is refused, promotable can be false."""
+"""The record of a trained fold: it is read back as written, other formats are refused, promotable can be false."""
 
 import json
 from pathlib import Path
@@ -75,6 +75,6 @@ def test_a_damaged_record_names_every_key(tmp_path: Path) -> None:
     assert all(f"\n  {key}: " in str(refused.value) for key in ("fold", "seed", "spare"))
 
 
-def test_a_folder_without_a_record_is_no_model_folder(tmp_path: Path) -> None:
+def test_a_folder_without_a_record_is_not_a_model_folder(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no such file"):
         read_fold_record(tmp_path)

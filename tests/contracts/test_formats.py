@@ -1,4 +1,4 @@
-"""Typed files: what is written is read, and files of another format or with other content are refused."""
+"""Typed files: written content is read back, and files of another format or with wrong content are refused."""
 
 import json
 from collections.abc import Callable

@@ -21,7 +21,7 @@ def heard(score: float, low: float | None, high: float | None, *, sure: bool) ->
         (heard(-2.6, None, None, sure=True), "-2.6"),
     ],
 )
-def test_a_score_is_said_with_its_interval(answer: HeardScore, said: str) -> None:
+def test_a_score_is_reported_with_its_interval(answer: HeardScore, said: str) -> None:
     assert answer.answer == said
 
 
@@ -44,7 +44,7 @@ def test_places_on_the_scale_end_at_its_ends() -> None:
     assert [SENTIMENT.place(score) for score in (-4, -3, 0, 1.5, 3.2)] == [0, 0, 0.5, 0.75, 1]
 
 
-def test_a_segment_of_either_task_comes_back_and_says_what_it_is() -> None:
+def test_a_segment_of_either_task_is_read_back_with_its_kind() -> None:
     for segment in (*results().segments, *score_results().segments):
         again = HeardSegment.model_validate(json.loads(segment.model_dump_json()), strict=False)
         assert again == segment

@@ -1,4 +1,4 @@
-"""The results of listening: what is written comes back, and totals follow from the segments."""
+"""The results of listening: they are read back as written, and totals follow from the segments."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from merflow.errors import FormatError
 from tests.serving.results import SEGMENTS, results
 
 
-def test_results_come_back(tmp_path: Path) -> None:
+def test_results_are_read_back(tmp_path: Path) -> None:
     written = results()
     write_listening(tmp_path, written)
     assert read_listening(tmp_path) == written

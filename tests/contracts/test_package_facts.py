@@ -47,7 +47,7 @@ def test_what_cannot_work_is_refused_with_the_reason(changes: dict[str, object],
     assert "pw" not in str(told.value)
 
 
-def test_all_reasons_are_told_at_once() -> None:
+def test_all_reasons_are_reported_at_once() -> None:
     with pytest.raises(ParamsError) as told:
         check(params(tracking={"uri": "auto"}, tuning={"storage": "auto"}, training={"compile": "default"}))
     assert len(str(told.value).splitlines()) == 4

@@ -54,7 +54,9 @@ def test_a_malformed_override_says_how_to_write_it(override: str, said: str) -> 
         read_params(SHIPPED, overrides=(override,))
 
 
-@pytest.mark.parametrize(("text", "said"), [("- a", "expected a mapping, found list"), ("a: [", "is not YAML")])
+@pytest.mark.parametrize(
+    ("text", "said"), [("- a", "expected a mapping of sections, found list"), ("a: [", "is not YAML")]
+)
 def test_a_file_that_is_not_a_mapping_is_refused(tmp_path: Path, text: str, said: str) -> None:
     path = tmp_path / "params.yaml"
     path.write_text(text)

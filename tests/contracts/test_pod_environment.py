@@ -7,7 +7,7 @@ def test_outside_of_a_pipeline_there_is_nothing_to_tag() -> None:
     assert PodEnvironment.read({}).tags() == {}
 
 
-def test_a_pod_is_told_by_its_run_its_image_and_a_link() -> None:
+def test_a_pod_is_identified_by_its_run_its_image_and_a_link() -> None:
     pod = PodEnvironment.read(
         {"MERFLOW_KFP_RUN_ID": "6e9b", "MERFLOW_KFP_UI": "https://kfp.example/pipeline/", "MERFLOW_IMAGE": IMAGE}
     )
@@ -19,7 +19,7 @@ def test_a_pod_is_told_by_its_run_its_image_and_a_link() -> None:
     }
 
 
-def test_without_an_address_of_the_ui_there_is_no_link_and_a_tag_is_no_digest() -> None:
+def test_without_an_address_of_the_ui_there_is_no_link_and_a_tag_is_not_a_digest() -> None:
     pod = PodEnvironment.read({"MERFLOW_KFP_RUN_ID": "6e9b", "MERFLOW_IMAGE": "merflow/python:0.1.0"})
     assert pod.tags() == {"kfp.run_id": "6e9b", "image": "merflow/python:0.1.0"}
 

@@ -22,7 +22,7 @@ NOTE = "encoders frozen; the paper fine-tunes them"
         (("frozen", "partial"), ("frozen", "partial"), None),
     ],
 )
-def test_frozen_encoders_are_told_where_the_paper_fine_tunes(
+def test_frozen_encoders_are_reported_where_the_paper_fine_tunes(
     asked: tuple[Policy, ...], ran: tuple[Policy, ...], note: str | None
 ) -> None:
     assert Regime(asked=asked, ran=ran).note == note

@@ -1,4 +1,4 @@
-"""Requests keep all that they hold on their way through JSON; bad ones are named clearly."""
+"""Requests survive the way through JSON unchanged; errors name bad ones clearly."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Files of a study: what is written is read again, and files of other formats are refused with what to do."""
+"""Files of a study: they are read back as written, and files of other formats are refused with a remedy."""
 
 import json
 from pathlib import Path

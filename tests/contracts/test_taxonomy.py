@@ -36,7 +36,7 @@ def test_classes_are_in_alphabetical_order() -> None:
     assert taxonomy("iemocap4").classes == ("angry", "happy", "neutral", "sad")
 
 
-def test_a_known_label_outside_the_taxonomy_is_no_class() -> None:
+def test_a_known_label_outside_the_taxonomy_is_not_a_class() -> None:
     assert taxonomy("iemocap4").emotion_of("xxx") is None
 
 
@@ -84,7 +84,7 @@ def test_a_wrong_file_says_what_is_wrong(tmp_path: Path, text: str, problem: str
     assert problem in str(refused.value)
 
 
-def test_all_problems_of_a_file_are_told_together(tmp_path: Path) -> None:
+def test_all_problems_of_a_file_are_reported_together(tmp_path: Path) -> None:
     path = written(tmp_path, "classes: {a: [joy], b: [joy], c: []}")
     with pytest.raises(ParamsError) as refused:
         read_params(Path("params.yaml"), overrides=(f"corpus.taxonomy={path}",))

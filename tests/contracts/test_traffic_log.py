@@ -22,7 +22,7 @@ def record(number: int) -> TrafficRecord:
     )
 
 
-def test_records_come_back_in_order(tmp_path: Path) -> None:
+def test_records_are_read_back_in_order(tmp_path: Path) -> None:
     path = tmp_path / "logs" / "traffic.jsonl"
     refused = TrafficRecord(time="", model="speech", version="3", clip_id="x", refused="it is empty")
     with TrafficLog(path) as log:
@@ -59,7 +59,7 @@ def test_what_a_killed_process_left_is_skipped_and_then_removed(tmp_path: Path) 
         ('{"time": ""}', "line 2 is damaged .model: Field required"),
         (
             '{"time": "", "model": "m", "version": "1", "clip_id": "c", "probabilities": {"a": 0.4}}',
-            "line 2 is damaged .*probabilities are no distribution",
+            "line 2 is damaged .*probabilities are not a distribution",
         ),
     ],
 )
@@ -77,7 +77,7 @@ def score(**changes: object) -> TrafficRecord:
     return TrafficRecord.model_validate({"time": "", "model": "mood", "version": "1", "clip_id": "a"} | facts | changes)
 
 
-def test_scores_come_back_and_emotions_have_none_of_their_words(tmp_path: Path) -> None:
+def test_scores_are_read_back_and_emotions_have_none_of_their_keys(tmp_path: Path) -> None:
     path = tmp_path / "traffic.jsonl"
     plain = score(low=None, high=None)
     with TrafficLog(path) as log:

@@ -13,8 +13,8 @@ def recording(tmp_path: Path) -> Path:
     return tmp_path / "a.wav"
 
 
-def test_headers_are_read_in_order_and_none_where_there_is_none(recording: Path) -> None:
-    (recording.parent / "text.wav").write_text("this is no recording")
+def test_headers_are_read_in_order_and_none_for_a_missing_one(recording: Path) -> None:
+    (recording.parent / "text.wav").write_text("this is not a recording")
     paths = [recording.parent / "none.wav", recording, recording.parent / "text.wav"]
     assert read_headers(paths) == [None, AudioHeader(n_samples=800, rate_hz=16_000), None]
 
@@ -34,6 +34,6 @@ def test_a_wav_without_its_whole_header_has_no_length(recording: Path, kept: int
     assert truncation(recording) is None
 
 
-def test_a_flac_tells_no_length(tmp_path: Path) -> None:
+def test_a_flac_has_no_length_in_its_header(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.flac", np.zeros(800), 16_000)
     assert truncation(tmp_path / "a.flac") is None

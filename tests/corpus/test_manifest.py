@@ -61,7 +61,7 @@ def test_hash_is_the_same_on_every_machine() -> None:
     ("column", "value"),
     [("transcript", "schon"), ("transcript", None), ("valence", 2.5000000000000004), ("rate_hz", 8000)],
 )
-def test_hash_tells_a_change_of_one_cell(tmp_path: Path, column: str, value: object) -> None:
+def test_the_hash_changes_with_one_cell(tmp_path: Path, column: str, value: object) -> None:
     changed = [{**ROWS[0], column: value}, *ROWS[1:]]
     assert build_manifest(changed, root=tmp_path, corpus="table", taxonomy="iemocap4").hash != manifest(tmp_path).hash
 

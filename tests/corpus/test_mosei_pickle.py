@@ -25,7 +25,7 @@ def reopened(changed: object, tmp_path: Path) -> MoseiPickle:
     return open_mosei_pickle(path)
 
 
-def test_the_variant_is_told_by_the_file(mosei_pickles: Path) -> None:
+def test_the_file_tells_its_variant(mosei_pickles: Path) -> None:
     found = {form: open_mosei_pickle(mosei_pickles / name) for form, name in FILES.items()}
     assert {form: file.aligned for form, file in found.items()} == {"aligned": True, "unaligned": False}
     assert found["aligned"].widths == found["unaligned"].widths == {"audio": 74, "vision": 35, "text": 32}
@@ -62,7 +62,7 @@ def test_numbers_that_audio_lacks_are_zero_and_counted(mosei_pickles: Path, tmp_
     steps = file.parts["train"].steps("audio", 1)
     assert (steps[0, 3], steps[1, 5], steps[1, 6]) == (0, 0, np.inf)
     assert np.isnan(file.parts["train"].steps("vision", 1)[0, 0])  # the store refuses it by name
-    assert file.notes()[1] == "7 numbers of audio are -inf or NaN and are read as 0"
+    assert file.notes()[1] == "7 audio values are -inf or NaN and are read as 0"
 
 
 @pytest.mark.parametrize("numbers", [list, np.array, np.float32])
@@ -112,13 +112,13 @@ def _set(part: str, item: str, value: Any) -> Change:  # noqa: ANN401 - anything
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda raw: raw.pop("valid"), r"changed.pkl holds no valid; pass a processed file"),
-        (lambda raw: raw.update(valid=[]), "part valid holds a list, not a dict"),
-        (lambda raw: raw["test"].pop("vision"), "part test lacks vision; it has raw_text, audio, id"),
-        (lambda raw: raw["test"].pop("audio_lengths"), "part test lacks audio_lengths"),
-        (_set("train", "id", lambda ids: ["-3g5yACwYnA_10", *ids[1:]]), "row 0: id '-3g5yACwYnA_10' is not like video"),
-        (_set("train", "id", lambda ids: ["a\x1b[31m$_$1", *ids[1:]]), r"id 'a\\x1b\[31m\$_\$1' is not like video"),
-        (_set("train", "id", lambda ids: ["../a$_$1", *ids[1:]]), r"id '../a\$_\$1' is not like video"),
+        (lambda raw: raw.pop("valid"), r"changed.pkl lacks valid; pass a processed file"),
+        (lambda raw: raw.update(valid=[]), "part valid is a list, not a dict"),
+        (lambda raw: raw["test"].pop("vision"), "part test has no vision, only raw_text, audio, id"),
+        (lambda raw: raw["test"].pop("audio_lengths"), "part test has no audio_lengths"),
+        (_set("train", "id", lambda ids: ["-3g5yACwYnA_10", *ids[1:]]), "row 0: id '-3g5yACwYnA_10' is not of the form video"),
+        (_set("train", "id", lambda ids: ["a\x1b[31m$_$1", *ids[1:]]), r"id 'a\\x1b\[31m\$_\$1' is not of the form video"),
+        (_set("train", "id", lambda ids: ["../a$_$1", *ids[1:]]), r"id '../a\$_\$1' is not of the form video"),
         (
             _set("train", "id", lambda ids: [one.encode() for one in ids]),
             "one text per utterance, not a bytes",
@@ -167,5 +167,5 @@ def test_a_file_that_does_not_fit_together_is_refused(
 
 
 def test_a_pickle_of_something_else_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(CorpusError, match="holds no train, valid, test; pass a processed file of CMU-MOSEI"):
+    with pytest.raises(CorpusError, match="lacks train, valid, test; pass a processed file of CMU-MOSEI"):
         reopened([1, 2, 3], tmp_path)

@@ -61,7 +61,7 @@ def _no_bytes(path: Path) -> None:
 
 
 def _text(path: Path) -> None:
-    path.write_text("this is no recording")
+    path.write_text("this is not a recording")
 
 
 def _truncated(path: Path) -> None:

@@ -66,7 +66,7 @@ def test_a_server_without_conditional_writes_is_warned_of(s3: str, monkeypatch: 
     assert check_bucket("s3://corpora", endpoint=s3).state == "ok"
 
 
-def test_nothing_that_listens_is_told_for_each_service() -> None:
+def test_a_service_that_does_not_listen_is_reported() -> None:
     (port,) = free_ports(1)
     told = check_mlflow(f"http://127.0.0.1:{port}")
     assert (told.state, told.remedy) == ("wrong", "check that MLflow runs, and the address")
@@ -166,11 +166,11 @@ def test_a_check_that_hangs_or_breaks_does_not_keep_the_others() -> None:
     assert found["fine"] == fine
 
 
-def test_a_profile_that_is_not_there_is_the_users_error() -> None:
+def test_a_missing_profile_is_the_users_error() -> None:
     assert "there are no cluster profiles" in refused("doctor", "--profile", "lab")
 
 
-def test_a_database_file_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+def test_a_missing_database_file_is_not_created(tmp_path: Path) -> None:
     path = tmp_path / "study.db"
     assert check_database(f"sqlite:///{path}").state == "not configured"
     assert not path.exists()

@@ -133,7 +133,7 @@ def test_a_group_says_over_how_many_classes_its_ua_is_and_has_no_interval_from_o
 
 
 def test_an_interval_is_of_the_groups_own_classes() -> None:
-    """One dialogue of twelve holds all of a class: a third of the resamples lack it, and are of another mean."""
+    """Only one of twelve dialogues has the class, so a third of the resamples lack it and have a different mean."""
     utterances = corpus(120)
     labels = np.zeros(120, dtype=np.int64)
     labels[:10] = 1

@@ -73,8 +73,8 @@ def test_wilson_is_scipy_s(hits: int, count: int) -> None:
 
 
 @pytest.mark.parametrize("coverage", [0.0, 1.0, 90.0])
-def test_a_coverage_that_is_no_share_is_refused(coverage: float) -> None:
-    with pytest.raises(EvaluationError, match=r"is no share; choose one between 0 and 1"):
+def test_a_coverage_that_is_not_a_share_is_refused(coverage: float) -> None:
+    with pytest.raises(EvaluationError, match=r"is not a share; choose one between 0 and 1"):
         threshold(np.array([0.5]), coverage)
 
 

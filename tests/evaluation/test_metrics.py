@@ -72,6 +72,6 @@ def test_figures_of_stacked_counts_are_those_of_each() -> None:
         ([0.5], [0], "labels have type float64"),
     ],
 )
-def test_what_is_no_class_index_is_named(labels: list[float], predicted: list[float], message: str) -> None:
+def test_what_is_not_a_class_index_is_named(labels: list[float], predicted: list[float], message: str) -> None:
     with pytest.raises(EvaluationError, match=message):
         unweighted_accuracy(np.array(labels), np.array(predicted), classes=4)

@@ -130,7 +130,7 @@ def test_a_widened_interval_is_the_plain_one_of_many_dialogues_and_none_of_a_han
     assert widened_interval(values, groups=4) is None
 
 
-def test_the_p_value_is_even_where_there_is_no_difference() -> None:
+def test_p_values_are_uniform_without_a_difference() -> None:
     random = np.random.default_rng(5)
     p_values = []
     for seed in range(200):
@@ -189,7 +189,7 @@ def test_holm_agrees_with_statsmodels(seed: int) -> None:
     np.testing.assert_allclose(holm(list(p_values)), multipletests(p_values, method="holm")[1])
 
 
-def test_holm_of_nothing_is_nothing() -> None:
+def test_holm_of_no_p_values_is_empty() -> None:
     assert holm([]) == []
 
 

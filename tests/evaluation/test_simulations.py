@@ -1,4 +1,4 @@
-"""The intervals and tests hold what they promise: on many made-up test sets whose truth is known, with fixed seeds."""
+"""Intervals and tests keep their promises on many generated test sets whose truth is known, with fixed seeds."""
 
 from dataclasses import dataclass
 

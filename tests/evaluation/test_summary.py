@@ -106,10 +106,10 @@ def test_development_figures_are_of_their_fold_and_seed(utterances: pd.DataFrame
     facts = {"context-mmt:mmt": TrainedVariant(TRAINING, chosen=chosen)}
     variant = results_of(runs, utterances, facts=facts).variants["context-mmt:mmt"]
     assert [fold.chosen_epoch for fold in variant.folds] == [10, 11, 20, 21, 30, 31, 40, 41, 50, 51]
-    assert {(fold.dev_ua, fold.dev_loss) for fold in variant.folds} == {(0.5, None)}, "an infinite loss is no figure"
+    assert {(fold.dev_ua, fold.dev_loss) for fold in variant.folds} == {(0.5, None)}, "an infinite loss is not a figure"
 
 
-def test_the_bias_of_choosing_on_test_data_is_beside_the_honest_figures(
+def test_the_bias_of_choosing_on_test_data_is_next_to_the_honest_figures(
     utterances: pd.DataFrame, predictions: pd.DataFrame
 ) -> None:
     shadow = table(utterances, "weak", skill=0.6, draw=5)

@@ -45,7 +45,7 @@ def clips_for(ensemble: Ensemble) -> list[Clip]:
 
 
 def nothing(_number: int, _total: int) -> None:
-    """Tell nobody."""
+    """Ignore the progress."""
 
 
 @pytest.mark.parametrize(("variant", "kind"), KINDS)

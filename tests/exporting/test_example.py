@@ -1,4 +1,4 @@
-"""The example's variants are Python that imports nothing but NumPy, onnxruntime and the file beside it."""
+"""The example's variants are Python that imports nothing but NumPy, onnxruntime and the file next to it."""
 
 import ast
 import sys

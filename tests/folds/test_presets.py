@@ -40,7 +40,7 @@ def test_presets_that_read_the_same_extract_the_same_and_train_otherwise() -> No
 
 
 def test_every_file_of_the_room_is_a_models_own_or_shared() -> None:
-    """A file beside them would be in no training's record."""
+    """No training's record would include a file next to them."""
     user_presets = {Path(inspect.getfile(entry.config)).name for entry in MODELS.values()}
     assert len(user_presets) == len(MODELS)
     assert {path.name for path in Path(merflow.models.__path__[0]).glob("*.py")} == user_presets | SHARED

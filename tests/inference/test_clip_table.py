@@ -1,4 +1,4 @@
-"""Rows of a table become clips, whatever form their recordings and missing values have."""
+"""Rows of a table become clips, for every form of recordings and missing values."""
 
 import base64
 from io import BytesIO
@@ -31,7 +31,7 @@ def test_a_recording_may_be_a_path_bytes_or_a_data_uri(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("missing", [None, np.nan, pd.NA, ""])
-def test_whatever_stands_for_nothing_is_nothing(missing: object) -> None:
+def test_every_form_of_a_missing_value_is_missing(missing: object) -> None:
     table = pd.DataFrame({"audio": ["a.wav"], "video": [missing], "text": [missing], "dialogue": [missing]})
     (clip,) = clips_of(table.astype(object), reach=2)
     assert (clip.video, clip.text, clip.before) == (None, None, ())
@@ -52,11 +52,11 @@ def test_rows_of_a_dialogue_are_its_turns_in_order() -> None:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (b"no sound", r"row 0: audio is no recording"),
-        ("data:audio/wav;base64,%%%", r"row 0: audio is no base64"),
+        (b"no sound", r"row 0: audio is not a recording"),
+        ("data:audio/wav;base64,%%%", r"row 0: audio is not base64"),
         (7, r"row 0: audio is int; pass a path"),
     ],
 )
-def test_a_recording_that_is_none_is_named_by_its_row(value: object, message: str) -> None:
+def test_an_unreadable_recording_is_named_by_its_row(value: object, message: str) -> None:
     with pytest.raises(FeatureError, match=message):
         clips_of(pd.DataFrame({"audio": [value]}), reach=0)

@@ -117,7 +117,7 @@ def _stage(
     model.eval()
 
 
-def test_the_partial_stage_goes_on_from_the_frozen_one_and_moves_only_what_it_names(scene: Scene) -> None:
+def test_the_partial_stage_continues_from_the_frozen_one_and_moves_only_what_it_names(scene: Scene) -> None:
     model = scene.model()
     _stage(model, scene.batch(), {"model": list(model.parameters())}, lr=3e-3, steps=8)
     encoded = scene.encoded(model)

@@ -26,7 +26,7 @@ def test_raw_streams_are_silenced_too() -> None:
     assert isinstance(silent, RawBatch)
     members = silent.streams["text_layers"].members
     assert members is not None
-    assert members.tolist() == [[0, 3], [3, 3]], "3 is no entry"
+    assert members.tolist() == [[0, 3], [3, 3]], "3 is not an entry"
 
 
 def test_every_set_that_leaves_something() -> None:

@@ -1,4 +1,4 @@
-"""Distances from the training data: masked steps play no part, and the usual distance is that of 99%."""
+"""Distances from the training data: masked steps do not count, and the usual distance covers 99% of the data."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def test_an_utterance_without_the_role_has_no_distance() -> None:
 
 def test_the_usual_distance_is_above_nearly_all() -> None:
     parts = [{"speech": np.arange(100) / 100}, {"speech": np.append(np.arange(100) / 100, np.nan)}]
-    usual = usual_distances(parts)["speech"]  # type: ignore[arg-type] # a literal is no Mapping of roles to mypy
+    usual = usual_distances(parts)["speech"]  # type: ignore[arg-type] # a literal is not a Mapping of roles to mypy
     assert usual == pytest.approx(0.99)
     assert usual_distances([]) == {}
     assert usual_distances([{"speech": np.full(3, np.nan)}]) == {}

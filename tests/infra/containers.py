@@ -65,7 +65,7 @@ def _environment(container: Manifest, manifests: list[Manifest]) -> Iterator[tup
 
 
 def secret(manifests: list[Manifest], name: str) -> dict[str, str]:
-    """Return the values of a secret in clear."""
+    """Return the decoded values of a Secret."""
     return {key: base64.b64decode(text).decode() for key, text in find(manifests, "Secret", name)["data"].items()}
 
 

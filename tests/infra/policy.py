@@ -133,7 +133,7 @@ def hides_secrets(manifests: list[Manifest]) -> list[str]:
 
 
 def secures_namespaces(manifests: list[Manifest]) -> list[str]:
-    """Find namespaces that do not enforce ``restricted``, and those in which objects live that nobody declares."""
+    """Find namespaces that do not enforce ``restricted``, and undeclared ones that contain objects."""
     declared = {each["metadata"]["name"]: each["metadata"] for each in manifests if each["kind"] == "Namespace"}
     used = {each["metadata"]["namespace"] for each in manifests if "namespace" in each["metadata"]}
     wanted = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}

@@ -93,7 +93,7 @@ def test_it_answers_under_the_names_that_the_cluster_knows_and_no_other(services
     assert status(experiments(services), name, password, "elsewhere:5000") == 403
 
 
-def test_the_pipelines_user_is_no_administrator(services: live.Services) -> None:
+def test_the_pipelines_user_is_not_an_administrator(services: live.Services) -> None:
     user = secret(services.manifests, "mlflow-user")
     wanted = {"username": "intruder", "password": "a-long-enough-password"}
     url = f"{services.mlflow}/api/2.0/mlflow/users/create"

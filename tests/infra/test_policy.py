@@ -111,7 +111,7 @@ def token_without_reason(manifests: list[Manifest]) -> None:
 
 
 def lose_namespace_of_objects(manifests: list[Manifest]) -> None:
-    """Put an object into a namespace that nobody declares."""
+    """Put an object into an undeclared namespace."""
     find(manifests, "Service", "mlflow")["metadata"]["namespace"] = "elsewhere"
 
 

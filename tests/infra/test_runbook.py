@@ -49,7 +49,7 @@ def test_every_file_and_secret_key_exists(objects: list[Manifest]) -> None:
     assert [key for key in secret["data"] if f"`{key}`" not in PAGE] == []
 
 
-def test_mlflow_answers_under_the_address_that_pipelines_are_told(objects: list[Manifest]) -> None:
+def test_mlflow_answers_under_the_address_that_pipelines_are_given(objects: list[Manifest]) -> None:
     settings = next(e for e in objects if e["kind"] == "ConfigMap" and "MLFLOW_SERVER_ALLOWED_HOSTS" in e["data"])
     (address,) = set(re.findall(r"`http://(mlflow\S+)`", PAGE))
     assert address in settings["data"]["MLFLOW_SERVER_ALLOWED_HOSTS"].split(",")

@@ -1,4 +1,4 @@
-"""The secret files: none in git, each made from an example that holds no password, and never overwritten."""
+"""The secret files: none is in git, each comes from an example without passwords, and none is overwritten."""
 
 import re
 import subprocess
@@ -61,7 +61,7 @@ def test_fill_writes_random_values_for_the_owner_alone(folder: Path) -> None:
     assert {path.stat().st_mode & 0o777 for path in folder.glob("*.env")} == {0o600}
 
 
-def test_fill_keeps_what_is_there(folder: Path) -> None:
+def test_fill_keeps_existing_files(folder: Path) -> None:
     (folder / "optuna.env").write_text("OPTUNA_PASSWORD=mine\n")
     assert len(fill(folder)) == 5
     assert values(folder / "optuna.env") == {"OPTUNA_PASSWORD": "mine"}

@@ -58,7 +58,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return programs
 
 
-def test_the_wheel_holds_merflow_and_nothing_beside_it(wheel: Path) -> None:
+def test_the_wheel_holds_merflow_and_nothing_next_to_it(wheel: Path) -> None:
     names = [name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name]
     assert {name.split("/")[0] for name in names} == {"merflow"}
     expected = {

@@ -146,7 +146,7 @@ def test_an_edited_model_trains_alone_and_extracts_nothing(reproduced: Path, tmp
         ("params.yaml", "shard_utterances: 128", "shard_utterances: 64", {f"extract@{VARIANT}", f"extract@{OTHER}"}),
     ],
 )
-def test_an_edit_makes_stale_what_stands_on_it(
+def test_an_edit_makes_dependent_stages_stale(
     reproduced: Path, tmp_path: Path, file: str, old: str, new: str, stale: set[str]
 ) -> None:
     checkout = edited(reproduced, tmp_path / "checkout", file=file, old=old, new=new)
@@ -154,7 +154,7 @@ def test_an_edit_makes_stale_what_stands_on_it(
         assert set(repo.status()) == stale
 
 
-def test_a_presets_files_change_with_what_they_tell_of(reproduced: Path, tmp_path: Path) -> None:
+def test_a_presets_files_change_with_their_content(reproduced: Path, tmp_path: Path) -> None:
     """A changed learning rate changes what training depends on, and nothing that extraction depends on."""
     checkout = edited(
         reproduced, tmp_path / "checkout", file="src/merflow/presets/mfdr.yaml", old="lr: 0.0005", new="lr: 0.0004"

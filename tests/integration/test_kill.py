@@ -108,7 +108,7 @@ def test_ten_kills_change_nothing(corpus: Path, settings: Params, tmp_path: Path
 
 
 @pytest.mark.parametrize("variant", FULL)
-def test_every_model_goes_on_where_it_was_killed(variant: str, tmp_path: Path) -> None:
+def test_every_model_continues_where_it_was_killed(variant: str, tmp_path: Path) -> None:
     """Random state (dropout, order of batches), optimizer moments and the test-selected epoch all resume."""
     settings = training_params(shadow_selection="none-paper", modality_dropout=0.2)
     recipe: dict[str, object] = {"batch_size": 8, "max_epochs": 6, "lr": 0.003}

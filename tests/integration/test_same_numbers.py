@@ -36,7 +36,7 @@ def test_kfp_and_plain_jobs_give_the_same_numbers(through_kfp: Path, tmp_path: P
     assert (through_kfp / "results.json").read_bytes() == (tmp_path / "run/results.json").read_bytes()
 
 
-def test_a_second_run_plans_anew_and_reuses_every_step(through_kfp: Path) -> None:
+def test_a_second_run_plans_again_and_reuses_every_step(through_kfp: Path) -> None:
     before = (through_kfp / "results.json").read_bytes()
     (through_kfp / "results.json").unlink()
     run("pipeline", "run", "benchmark", *COMMON, "--out", str(through_kfp))

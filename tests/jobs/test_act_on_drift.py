@@ -78,7 +78,7 @@ def test_a_run_of_a_namespace_is_in_its_default_experiment(kfp: KfpServer) -> No
     assert run["experiment_id"] == "e1"
 
 
-def test_refusals_of_kfp_are_told(kfp: KfpServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refusals_of_kfp_are_reported(kfp: KfpServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kfp.tokens = {"secret"}
     with pytest.raises(MonitoringError, match=r"refuses .*\(401\)"):
         act_on_drift(retraining(kfp), DRIFT)
@@ -89,7 +89,7 @@ def test_refusals_of_kfp_are_told(kfp: KfpServer, tmp_path: Path, monkeypatch: p
         act_on_drift(retraining(kfp), DRIFT)
     with pytest.raises(MonitoringError, match=r"no answer of KFP at http://127\.0\.0\.1:1"):
         act_on_drift(retraining(kfp, kfp="http://127.0.0.1:1"), DRIFT)
-    with pytest.raises(MonitoringError, match="is no address"):
+    with pytest.raises(MonitoringError, match="is not an address"):
         act_on_drift(retraining(kfp, kfp="file:///etc"), DRIFT)
 
 
@@ -100,13 +100,13 @@ def test_settings_are_checked_before_anything_runs() -> None:
     assert compare.code != act.code
     with pytest.raises(ParamsError, match=r"tracking.uri is auto, but the model is in a registry"):
         plan_monitoring(SETTINGS, workspace="/workspace", params="")
-    with pytest.raises(MonitoringError, match="since soon is no time"):
+    with pytest.raises(MonitoringError, match="since soon is not a time"):
         plan_monitoring(SETTINGS.model_copy(update={"since": "soon"}), workspace="/workspace", params=server)
     for changed, said in (
         ({"on_drift": "retrain"}, "no pipeline is named"),
         ({"retrain": "merflow-promote"}, "starts nothing unless on_drift is retrain"),
         ({"arguments": "{"}, "arguments is not JSON"),
-        ({"arguments": "[]"}, "arguments is no JSON object"),
+        ({"arguments": "[]"}, "arguments is not a JSON object"),
     ):
         with pytest.raises(ParamsError, match=said):
             check_retraining(SETTINGS.model_copy(update=changed))

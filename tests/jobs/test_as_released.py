@@ -114,7 +114,7 @@ def test_in_sixteen_bits_with_a_scaled_loss_on_a_cpu_too(filmed: Path, fold: Pat
     assert losses[1] == pytest.approx(losses[0], rel=1e-2)
 
 
-def test_killed_and_started_again_it_ends_alike(filmed: Path, fold: Path, tmp_path: Path) -> None:
+def test_killed_and_started_again_it_ends_the_same(filmed: Path, fold: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "merflow", "train", f"{VARIANT}:1", *map(str, options(filmed, tmp_path / "fold"))]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120

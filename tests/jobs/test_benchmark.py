@@ -168,7 +168,7 @@ def test_it_runs_without_mlflow(tiny_release: Path, params: Params, tmp_path: Pa
     assert not (tmp_path / "mlflow.db").exists()
 
 
-def test_recordings_are_transcribed_where_that_is_asked_for(tiny_release: Path, params: Params, tmp_path: Path) -> None:
+def test_recordings_are_transcribed_on_request(tiny_release: Path, params: Params, tmp_path: Path) -> None:
     (*_, whisper) = miniatures(tmp_path / "encoders")
     changes = {"model": str(whisper), "max_new_tokens": 4}
     hearing = params.model_copy(
@@ -214,7 +214,7 @@ def test_a_corpus_without_root_says_what_it_needs(tmp_path: Path, params: Params
         ("context-mmt:bert-te-frozen:1:x", PresetError, "or with a seed model:preset:fold:seed"),
     ],
 )
-def test_a_wrong_item_says_what_is_there(
+def test_an_unknown_item_is_refused_with_the_known_ones(
     finished: Path, params: Params, tmp_path: Path, item: str, error: type[Exception], said: str
 ) -> None:
     with pytest.raises(error, match=said):

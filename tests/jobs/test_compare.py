@@ -154,7 +154,7 @@ def test_other_seeds_are_refused(runs: Path, params: Params, tmp_path: Path) -> 
     assert f"{TEXT} has [7]; train the missing ones (plan.seeds)" in str(refusal.value)
 
 
-def test_what_is_no_run_is_said(runs: Path, params: Params, tmp_path: Path) -> None:
+def test_what_is_not_a_run_is_reported(runs: Path, params: Params, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert f"{tmp_path / 'gone'} is not a folder; name the --out folder of a finished run" in refused(
         "compare", tmp_path / "gone"

@@ -177,7 +177,7 @@ def test_corpora_that_cannot_be_compared_are_refused(
         run(Corpora.of(train_on=[acted], test_on=[f"table={sad}"]), small, tmp_path / "out")
 
 
-def test_the_command_takes_both_options_and_no_corpus_beside_them(tmp_path: Path) -> None:
+def test_the_command_takes_both_options_and_no_corpus_with_them(tmp_path: Path) -> None:
     shared = ("benchmark", "--models", VARIANTS[0], "--out", tmp_path)
     assert "--test-on is missing" in refused(*shared, "--train-on", "synthetic")
     assert "--train-on is missing" in refused(*shared, "--test-on", "synthetic")
@@ -198,6 +198,6 @@ def test_the_command_takes_both_options_and_no_corpus_beside_them(tmp_path: Path
         *shared, "--train-on", "synthetic=tiny", "--test-on", "table"
     )
     both = ("--train-on", "synthetic=tiny", "--test-on", "synthetic-table=tiny")
-    assert "--corpus, --size cannot stand beside --train-on and --test-on" in refused(
+    assert "--corpus, --size cannot be combined with --train-on and --test-on" in refused(
         *shared, *both, "--corpus", "synthetic", "--size", "tiny"
     )

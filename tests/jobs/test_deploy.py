@@ -62,7 +62,7 @@ def test_an_alias_becomes_an_exact_version_with_the_digest_of_its_package(regist
     assert made.notes == ()
 
 
-def test_a_download_of_encoders_is_told(registry: Registry) -> None:
+def test_a_download_of_encoders_is_reported(registry: Registry) -> None:
     (note,) = deploy(registry, "1", settings=settings_of(changes={"image": IMAGE}), mode="standard").notes
     assert note.startswith("every new pod downloads encoders from the hub: bert-base-uncased@86b5e09;")
 
@@ -114,7 +114,7 @@ def test_a_package_is_fetched_once_and_again_if_it_is_not_whole(
 
 
 @pytest.mark.usefixtures("registry")
-def test_a_package_that_is_there_needs_no_server(digest: str, folder: Path, tmp_path: Path) -> None:
+def test_an_existing_package_needs_no_server(digest: str, folder: Path, tmp_path: Path) -> None:
     shutil.copyfile(folder / "mlflow.db", tmp_path / "mlflow.db")
     offline = Registry(Connection(f"sqlite:///{tmp_path / 'mlflow.db'}"))
     fetch_package(offline, "1", into=tmp_path / "models", expected=digest)
@@ -122,7 +122,9 @@ def test_a_package_that_is_there_needs_no_server(digest: str, folder: Path, tmp_
     assert not fetch_package(offline, "1", into=tmp_path / "models", expected=digest).new
 
 
-def test_another_digest_is_refused_and_what_was_there_stays(registry: Registry, digest: str, tmp_path: Path) -> None:
+def test_another_digest_is_refused_and_the_existing_package_stays(
+    registry: Registry, digest: str, tmp_path: Path
+) -> None:
     wrong = f"sha256:{'0' * 64}"
     with pytest.raises(ModelError, match=f"the package of version 1 .* has the digest {digest}, not {wrong}"):
         fetch_package(registry, "1", into=tmp_path, expected=wrong)
@@ -131,11 +133,11 @@ def test_another_digest_is_refused_and_what_was_there_stays(registry: Registry, 
     with pytest.raises(ModelError, match="is not the package that was asked for"):
         fetch_package(registry, "1", into=tmp_path, expected=wrong)
     assert (tmp_path / "package" / PACKAGE).is_file()
-    with pytest.raises(ServingError, match="is no digest"):
+    with pytest.raises(ServingError, match="is not a digest"):
         fetch_package(registry, "1", into=tmp_path, expected="latest")
 
 
-def test_a_server_that_is_away_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_server_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     away = Registry(Connection("http://127.0.0.1:9"))
     with pytest.raises(TrackingError, match="failed to"):
@@ -171,7 +173,7 @@ def test_the_commands_refuse_in_a_sentence(registry: Registry, tmp_path: Path) -
     assert "has no digest" in refused("registry", "deploy", "1", "--image", "merflow/python:1", *at)
     for traffic in (0, 101, -1):
         with_canary = ("--canary", "2", f"--traffic={traffic}")
-        assert f"--traffic {traffic} is no share" in refused("registry", "deploy", "1", *image, *at, *with_canary)
+        assert f"--traffic {traffic} is not a share" in refused("registry", "deploy", "1", *image, *at, *with_canary)
     assert "go together" in refused("registry", "deploy", "1", *image, *at, "--canary", "2")
     assert "go together" in refused("registry", "deploy", "1", *image, *at, "--traffic", "10")
     knative = ("--mode", "knative", "--canary", "2", "--traffic", "10")
@@ -182,7 +184,7 @@ def test_the_commands_refuse_in_a_sentence(registry: Registry, tmp_path: Path) -
     into = ("--into", tmp_path, *at)
     assert "names no version" in refused("registry", "fetch", "merflow/1", *into)
     assert "names no version" in refused("registry", "fetch", "models:/../1/2", *into)
-    assert "is no digest" in refused("registry", "fetch", "models:/merflow/1", "--digest", "sha256:12", *into)
+    assert "is not a digest" in refused("registry", "fetch", "models:/merflow/1", "--digest", "sha256:12", *into)
     wrong = ("--digest", f"sha256:{'0' * 64}")
     assert "is not the package that was asked for" in refused("registry", "fetch", "models:/merflow/1", *wrong, *into)
     assert list(tmp_path.iterdir()) == []

@@ -97,7 +97,7 @@ def test_an_utterance_of_another_fold_is_refused(finished: Path, tmp_path: Path)
 
 def test_a_folder_of_something_else_is_kept(finished: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(OutputError, match=r"is no explanation \(explain.json is missing\)"):
+    with pytest.raises(OutputError, match=r"is not an explanation \(explain.json is missing\)"):
         explained(finished, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
@@ -129,7 +129,7 @@ def test_a_preset_that_is_neither_shipped_nor_recorded_is_named(finished: Path, 
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
-def test_a_device_that_is_not_there_is_told_by_its_option(finished: Path, tmp_path: Path) -> None:
+def test_a_missing_device_is_reported_with_its_option(finished: Path, tmp_path: Path) -> None:
     with pytest.raises(EvaluationError, match=r"torch sees no GPU; leave out --device cuda, or use --device auto"):
         explained(finished, tmp_path / "out", device="cuda")
 

@@ -112,7 +112,7 @@ def test_existing_files_are_kept(exported: ExportResult, ensemble: Path) -> None
     assert exported.files[0].stat().st_mtime_ns == before
 
 
-def test_clips_that_are_not_there_are_named(ensemble: Path, tmp_path: Path) -> None:
+def test_missing_clips_are_named(ensemble: Path, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match=r"no recording to check the exported model on: .*nowhere; correct --clips"):
         export(ExportRequest(str(ensemble), out=tmp_path / "out", clips=[tmp_path / "nowhere"]))
     assert not (tmp_path / "out").exists()

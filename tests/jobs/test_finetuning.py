@@ -49,7 +49,7 @@ def test_both_stages_are_trained_and_told(finished: Path) -> None:
     assert read_record(fold).chosen.epoch in (3, 4)
 
 
-def test_a_stage_of_everything_is_told(finished: Path) -> None:
+def test_a_stage_of_everything_is_reported(finished: Path) -> None:
     variant = read_results(finished / "results.json").variants[FULL]
     assert variant.training.regime == Regime(asked=("full",), ran=("full",))
     _, record = load_model(finished / "folds" / FULL.replace(":", "/") / "fold-1/model")
@@ -64,7 +64,7 @@ def test_the_folder_holds_what_the_encoders_learned(finished: Path) -> None:
     assert record.recipes[1].encoders == {"speech_layers": "convolutions", "text_layers": "embeddings"}
 
 
-def test_side_predictions_are_beside_the_honest_ones(finished: Path) -> None:
+def test_side_predictions_are_next_to_the_honest_ones(finished: Path) -> None:
     fold = finished / "folds/context-mmt/mmt-finetuned/fold-1"
     honest, shadow, missing = read_predictions(fold), read_none_paper(fold), read_missing(fold)
     assert shadow is not None
@@ -79,7 +79,7 @@ def test_side_predictions_are_beside_the_honest_ones(finished: Path) -> None:
 
 
 @pytest.mark.parametrize(("variant", "after"), [(VARIANT, 2), (FULL, 1)], ids=["between the stages", "in the only one"])
-def test_a_fold_that_stopped_ends_alike(
+def test_a_fold_that_stopped_ends_the_same(
     variant: str, after: int, finished: Path, settings: Params, tmp_path: Path
 ) -> None:
     class StopError(Exception):

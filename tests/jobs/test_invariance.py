@@ -46,7 +46,7 @@ def explained(fold: Path, filmed: Path, out: Path, *, against: Path | None = Non
 
 
 @pytest.mark.parametrize("preset", ["full", "no-mic"])
-def test_the_model_without_its_constraint_stands_beside_the_whole_one(
+def test_the_model_without_its_constraint_is_next_to_the_full_one(
     trained: Path, filmed: Path, preset: str, tmp_path: Path
 ) -> None:
     tested = read_predictions(fold_of(trained, preset))["utterance_id"].tolist()
@@ -61,7 +61,7 @@ def test_the_model_without_its_constraint_stands_beside_the_whole_one(
                 assert len(arrays[f"{variant}/{modality}"]) == len(tested)
                 assert arrays[f"{variant}/{modality}/tsne"].shape == (len(tested), 2)
     assert (tmp_path / "out/invariance.png").read_bytes().startswith(b"\x89PNG")
-    # A vector that should not depend on the modality is no gate.
+    # A vector that should not depend on the modality is not a gate.
     assert not [path.name for path in (tmp_path / "out/weights").iterdir() if "generators" in path.name]
 
 

@@ -199,7 +199,7 @@ def test_a_file_that_differs_from_its_lock_has_no_version(trained: Trained, tmp_
     assert recorded_versions(tmp_path) is None
 
 
-def test_splits_that_are_others_here_are_told_with_the_way_back(trained: Trained) -> None:
+def test_splits_that_differ_here_are_reported_with_the_way_back(trained: Trained) -> None:
     here = read_splits(trained.project / "splits.parquet").split_id
     assert here != trained.split_id
     said = [each for each in trained.lineage(trained.runs / "folds/fold-1").mismatches if "splits" in each]
@@ -247,7 +247,7 @@ def test_splits_of_other_bytes_are_found_by_what_is_in_them(trained: Trained, tm
     assert (splits.md5, splits.tags) == (trained.md5, ("v1",))
 
 
-def test_data_of_no_revision_are_told(trained: Trained, tmp_path: Path) -> None:
+def test_data_of_no_revision_are_reported(trained: Trained, tmp_path: Path) -> None:
     fold = shutil.copytree(trained.runs / "folds/fold-1", tmp_path / "fold")
     record = json.loads((fold / RECORD).read_text())
     record |= {"data_md5": {"splits": "0" * 32, "manifest": "0" * 32}, "split_id": "f" * 16}
@@ -255,7 +255,7 @@ def test_data_of_no_revision_are_told(trained: Trained, tmp_path: Path) -> None:
     assert f"splits {'f' * 16} is in no revision of {trained.project}" in trained.lineage(fold).mismatches
 
 
-def test_folds_of_different_splits_in_one_folder_are_told(trained: Trained, tmp_path: Path) -> None:
+def test_folds_of_different_splits_in_one_folder_are_reported(trained: Trained, tmp_path: Path) -> None:
     for name in ("one", "two"):
         shutil.copytree(trained.runs / "folds/fold-1", tmp_path / name)
     record = json.loads((tmp_path / "two" / RECORD).read_text())
@@ -270,7 +270,7 @@ def test_a_fold_of_the_first_format_is_refused(trained: Trained, tmp_path: Path)
         trained.lineage(tmp_path)
 
 
-def test_outside_of_a_project_the_record_alone_is_told(trained: Trained, tmp_path: Path) -> None:
+def test_outside_of_a_project_the_record_alone_is_reported(trained: Trained, tmp_path: Path) -> None:
     found = lineage(str(trained.runs / "folds/fold-1"), uri=None, around=tmp_path)
     assert found.project is None
     assert found.data[0].split_id == trained.split_id
@@ -280,7 +280,7 @@ def test_outside_of_a_project_the_record_alone_is_told(trained: Trained, tmp_pat
 @pytest.mark.parametrize(
     ("reference", "said"),
     [
-        ("nothing", "'nothing' is no folder here, no run of MLflow (32 hexadecimal digits) and no model version"),
+        ("nothing", "'nothing' is not a folder here, an MLflow run (32 hexadecimal digits) or a model version"),
         ("0" * 32, f"no run {'0' * 32} in MLflow at sqlite:///"),
         ("models:/nobody/3", "no model version 'models:/nobody/3' in MLflow at sqlite:///"),
         ("nobody@champion", "no model version 'nobody@champion' in MLflow at sqlite:///"),
@@ -298,7 +298,7 @@ def test_where_mlflow_is_must_be_known_and_exist(trained: Trained, tmp_path: Pat
     with pytest.raises(MerflowError, match=r"no such file: .*/none\.db"):
         lineage("0" * 32, uri=f"sqlite:///{tmp_path / 'none.db'}", around=tmp_path)
     assert not (tmp_path / "none.db").exists()
-    with pytest.raises(MerflowError, match="is no model folder"):
+    with pytest.raises(MerflowError, match="is not a model folder"):
         lineage(str(tmp_path), uri=None, around=trained.project)
 
 

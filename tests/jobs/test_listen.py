@@ -171,7 +171,7 @@ def test_two_runs_do_not_share_a_folder(recording: Path, ensemble: Path, predict
         listen(request, predictor=predictor, tell_segment=lambda _: listen(request, predictor=predictor) and None)
 
 
-def test_long_sound_stays_beside_the_page(
+def test_long_sound_stays_next_to_the_page(
     recording: Path, ensemble: Path, predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(job, "EMBEDDED_BYTES", 1000)

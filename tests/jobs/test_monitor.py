@@ -154,16 +154,16 @@ def test_bad_logs_are_refused(model: MonitoredModel, tmp_path: Path) -> None:
     refused(empty, "no clip in it; serve some")
     refused(tmp_path / "absent.jsonl", "no such file")
     (tmp_path / "folder").mkdir()
-    refused(tmp_path / "folder", "holds no log")
+    refused(tmp_path / "folder", "contains no log")
     other = [record.model_copy(update={"version": "17"}) for record in records]
     refused(write_log(tmp_path / "other.jsonl", other), "no clip was answered by version .* the logs have version 17")
     mixed = [*records, records[0].model_copy(update={"model": "faces"})]
-    refused(write_log(tmp_path / "mixed.jsonl", mixed), "clips of faces are among those of made:up")
+    refused(write_log(tmp_path / "mixed.jsonl", mixed), "the logs of made:up also have clips of faces")
     damaged = write_log(tmp_path / "damaged.jsonl", records)
     damaged.write_text(damaged.read_text() + "{}\n")
     refused(damaged, "damaged.jsonl line 121 is damaged", FormatError)
     (tmp_path / "clips.csv").write_text("a,b\n1,2\n")
-    refused(tmp_path / "clips.csv", "has no column clip, so it is no CSV of merflow predict")
+    refused(tmp_path / "clips.csv", "has no column clip, so it is not a CSV of merflow predict")
 
 
 def test_bad_requests_are_refused(model: MonitoredModel, tmp_path: Path) -> None:
@@ -174,7 +174,7 @@ def test_bad_requests_are_refused(model: MonitoredModel, tmp_path: Path) -> None
             monitor(asked, out=tmp_path / "out", command="", prometheus=tmp_path / "metrics.txt")
 
     refused(MonitorRequest(traffic=(log,)), "nothing to compare with; name the --model")
-    refused(replace(request(model, log), alpha=2), "--alpha 2 is no level", ParamsError)
+    refused(replace(request(model, log), alpha=2), "--alpha 2 is not a level", ParamsError)
     refused(replace(request(model, log), model=str(tmp_path)), "has no model package")
     refused(request(model, log), "reads files that end in .prom")
     write_made_package(tmp_path / "old", SAME, with_reference=False)

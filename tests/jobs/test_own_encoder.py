@@ -1,4 +1,4 @@
-"""A text encoder of the user's own, MiniLM from a folder, in three papers' models; beside another encoder."""
+"""A user's own text encoder, MiniLM from a folder, in the models of three papers and next to another encoder."""
 
 import json
 from importlib.util import find_spec

@@ -135,7 +135,7 @@ def test_the_sheet_shows_frames_sound_words_and_labels(
         ({"emotion_raw": None, "sentiment": -1 / 3}, "-0.33"),
     ],
 )
-def test_what_is_missing_is_said_in_its_place(
+def test_what_is_missing_is_reported_in_its_place(
     manifest: Manifest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, values: Mapping[str, Any], said: str
 ) -> None:
     _, figure = drawn(changed(manifest, values), monkeypatch, tmp_path)

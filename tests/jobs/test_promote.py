@@ -75,7 +75,7 @@ def test_a_planted_pickle_and_a_wrong_policy_are_refused(registry: Registry, tmp
         promote(registry, "2", policy=tmp_path / "policy.yaml", load=Uniform())
 
 
-def test_a_dry_run_tells_what_is_wrong_and_writes_nothing(registry: Registry) -> None:
+def test_a_dry_run_says_what_is_wrong_and_writes_nothing(registry: Registry) -> None:
     """Even of a model that does not load, as here."""
     before = registry.trail.read()
     done = promote(registry, "3", mode="dry-run")

@@ -139,7 +139,7 @@ def test_a_row_whose_encoder_would_learn_has_another_rate_with_a_frozen_one(
     assert as_preset.fingerprint != frozen.fingerprint
 
 
-def test_frozen_encoders_are_told(filmed: Path, training: TrainingParams, encoders: Path, tmp_path: Path) -> None:
+def test_frozen_encoders_are_reported(filmed: Path, training: TrainingParams, encoders: Path, tmp_path: Path) -> None:
     fold = train(
         "foal-net:audio-only:1",
         out=tmp_path / "fold",

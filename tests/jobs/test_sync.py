@@ -86,7 +86,7 @@ def everything(uri: str) -> dict[str, Any]:
     return held
 
 
-def test_training_goes_on_without_a_server_and_says_what_to_do_later(
+def test_training_continues_without_a_server_and_says_what_to_do_later(
     server: Server, finished: tuple[Path, str]
 ) -> None:
     out, said = finished

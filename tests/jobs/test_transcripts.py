@@ -1,4 +1,4 @@
-"""A preset that asks for recognized words: what it gets, and how every result tells of it."""
+"""A preset that asks for recognized words: the words it gets, and their mention in every result."""
 
 import json
 from collections.abc import Iterator

@@ -45,7 +45,7 @@ def few(params: Params, **changes: object) -> TuningParams:
 
 
 def search(data: Data, params: Params, out: Path, *, uri: str = "none", **changes: object) -> StudyResults:
-    """In this process, so that what is opened can be watched."""
+    """Run in this process, so that opened files can be observed."""
     tuning = few(params, **changes)
     open_search(
         VARIANT,

@@ -53,7 +53,7 @@ def test_a_model_that_gets_worse_loses_confidence_and_coverage() -> None:
     assert {"confidence", "coverage", "abstention"} <= drifted(results_of(World(skill=0.5), with_labels=True))
 
 
-def test_a_trivial_difference_in_a_huge_window_is_no_drift() -> None:
+def test_a_trivial_difference_in_a_huge_window_is_not_drift() -> None:
     level = next(check for check in results_of(World(louder_db=0.8), clips=8000).numbers if check.name == "level_dbfs")
     assert level.adjusted < ALPHA
     assert not level.drifted
@@ -69,7 +69,7 @@ def test_too_few_clips_are_not_compared() -> None:
     assert not results.enough
     assert not results.checks
     assert "too few clips" in drift_verdict(results).headline
-    assert "takes 100; 99 are there" in drift_verdict(results).sentences[1]
+    assert "takes 100; there are 99" in drift_verdict(results).sentences[1]
 
 
 def test_a_check_needs_enough_clips_that_know_the_number() -> None:
@@ -89,7 +89,7 @@ def test_other_classes_are_refused() -> None:
         reference_of_traffic(records, classes=("happy", "sad"))
 
 
-def test_results_come_back(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_results_are_read_back(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("drift")
     results = results_of(World(longer=2), with_labels=True)
     write_drift(folder, results)

@@ -180,11 +180,11 @@ def test_traffic_of_another_task_is_refused(model: MonitoredModel, tmp_path: Pat
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("clip_id,label\nc,happy\n", "line 2: label 'happy' is no number; the model predicts scores"),
+        ("clip_id,label\nc,happy\n", "line 2: label 'happy' is not a number; the model predicts scores"),
         ("clip_id,label\nc,3.5\n", "line 2: label 3.5 is not on the scale, -3 to 3; correct it"),
         ("clip_id,label\nc,nan\n", "line 2: label nan is not on the scale"),
         ("clip_id,label\nc,1\nc,2\n", "line 3: clip c has two labels"),
-        ("clip_id,label\nc\n", "line 2: label '' is no number"),
+        ("clip_id,label\nc\n", "line 2: label '' is not a number"),
     ],
 )
 def test_bad_labels_are_refused(tmp_path: Path, text: str, said: str) -> None:

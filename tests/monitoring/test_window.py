@@ -31,7 +31,7 @@ def test_moments_before_now(text: str, expected: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("text", ["yesterday", "d", "2026-13-01", "9e99d"])
 def test_other_moments_are_refused(text: str) -> None:
-    with pytest.raises(MonitoringError, match="is no time; write a date"):
+    with pytest.raises(MonitoringError, match="is not a time; write a date"):
         moment(text, option="--since")
 
 
@@ -49,7 +49,7 @@ def test_versions_and_refusals(records: list[TrafficRecord]) -> None:
     assert (len(window.answered), window.refused, window.left_out) == (56, 1, 10)
     with pytest.raises(MonitoringError, match="no clip was answered by version 9 of speech; the logs have versions 3"):
         window_of([*records, *other], model=MODEL, version="9", since=None, until=None)
-    with pytest.raises(MonitoringError, match="clips of speech are among those of faces"):
+    with pytest.raises(MonitoringError, match="the logs of faces also have clips of speech"):
         window_of(records, model="faces", version=VERSION, since=None, until=None)
     assert only_version(records) == (MODEL, VERSION)
     with pytest.raises(MonitoringError, match="clips of speech version 3 and speech version 4; name one"):
@@ -66,17 +66,17 @@ def test_labels(tmp_path: Path, records: list[TrafficRecord]) -> None:
     assert check_labels(labels, records) == 1
     with pytest.raises(MonitoringError, match="clip clip-1 has a label and occurs 2 times"):
         check_labels(labels, [*records, records[1]])
-    with pytest.raises(MonitoringError, match="none of 1 label, such as that of x, is of a clip in the window"):
+    with pytest.raises(MonitoringError, match="none of 1 label, such as that of x, belongs to a clip in the window"):
         check_labels({"x": "sad"}, records)
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("clip,label\n", "has no column clip_id; its head is clip_id,label"),
-        ("clip_id,label\nc,hapy\n", "line 2: label 'hapy' is no class of the model; did you mean 'happy'"),
+        ("clip,label\n", "has no column clip_id; its header must be clip_id,label"),
+        ("clip_id,label\nc,hapy\n", "line 2: label 'hapy' is not a class of the model; did you mean 'happy'"),
         ("clip_id,label\nc,happy\nc,sad\n", "line 3: clip c has two labels"),
-        ("clip_id,label\nc\n", "line 2: label '' is no class"),
+        ("clip_id,label\nc\n", "line 2: label '' is not a class"),
     ],
 )
 def test_bad_labels_are_refused(tmp_path: Path, text: str, said: str) -> None:

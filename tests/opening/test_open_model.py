@@ -1,4 +1,4 @@
-"""One model through all its locations: folders, a registry and a run; and what is no model."""
+"""One model through all its locations: folders, a registry and a run; and locations that have no model."""
 
 from pathlib import Path
 
@@ -77,8 +77,8 @@ def test_the_run_of_a_fold_is_its_model(benchmark: Path) -> None:
     assert len(opened) == 2
 
 
-def test_locations_that_are_no_model_are_named(tmp_path: Path) -> None:
-    with pytest.raises(ServingError, match="holds no model; name the folder of a fold"):
+def test_locations_without_a_model_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ServingError, match="contains no model; name the folder of a fold"):
         open_model(str(tmp_path))
     with pytest.raises(ServingError, match="no such folder: runs/nowhere; name the folder of a fold"):
         open_model("runs/nowhere")
@@ -90,7 +90,7 @@ def test_locations_that_are_no_model_are_named(tmp_path: Path) -> None:
         open_model("models:/a/1", tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")
 
 
-def test_a_run_or_version_that_is_not_there_is_named(registered: Registered) -> None:
+def test_a_missing_run_or_version_is_named(registered: Registered) -> None:
     with pytest.raises(RegistryError, match="no version 7"):
         open_model("models:/emotions/7", tracking_uri=registered.uri)
     with pytest.raises(ServingError, match="runs:/latest names no run; copy the id"):

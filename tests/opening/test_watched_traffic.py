@@ -1,4 +1,4 @@
-"""A server's log comes with gauges of drift where the held-out data of its model are known."""
+"""A server's log comes with drift gauges if the held-out data of its model are known."""
 
 from pathlib import Path
 

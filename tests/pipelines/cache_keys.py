@@ -1,4 +1,4 @@
-"""KFP's cache keys of a pipeline's steps, from its compiled package and from what its first steps really say.
+"""KFP's cache keys of a pipeline's steps, from its compiled package and from the real outputs of its first steps.
 
 The key of a step holds its image, command, environment, volumes, parameters and the names of its input artifacts
 (``cacheutils`` of KFP's backend). An artifact has a new name with every execution of the step that makes it.

@@ -80,7 +80,7 @@ def test_a_step_takes_one_request_and_artifacts_and_the_plan_takes_what_the_user
 
 
 @pytest.mark.parametrize("name", TRAINING)
-def test_the_plan_is_made_anew_in_every_run_and_what_it_decides_may_be_cached(name: str) -> None:
+def test_the_plan_is_made_again_in_every_run_and_what_it_decides_may_be_cached(name: str) -> None:
     tasks = spec(name)["root"]["dag"]["tasks"]
     uncached = {key for key, task in tasks.items() if not task.get("cachingOptions", {}).get("enableCache")}
     loop_tasks = {key for key, task in tasks.items() if "parameterIterator" in task}

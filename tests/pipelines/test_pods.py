@@ -155,7 +155,7 @@ def test_folds_that_train_at_once_and_the_life_of_a_finished_run_are_limited(tmp
     assert limits(compiled(tmp_path, "tune", "cluster.parallel_folds=4")) == [], "workers are not folds"
 
 
-def test_the_service_account_waits_beside_the_packages_for_submission(tmp_path: Path) -> None:
+def test_the_service_account_waits_next_to_the_packages_for_submission(tmp_path: Path) -> None:
     compiled(tmp_path, "benchmark", "cluster.service_account=pipeline-runner")
     assert read_submission(tmp_path) == Submission(service_account="pipeline-runner", image="merflow/python:0.1.0")
     compiled(tmp_path, "benchmark")
@@ -298,9 +298,9 @@ def test_devices_that_a_cluster_does_not_have_are_refused(tmp_path: Path) -> Non
         ("env={9A: x}", "cluster.env: '9A' cannot be the name of an environment variable"),
         (
             "env={HF_TOKEN: x}",
-            r"env\.HF_TOKEN holds a secret.*secrets: {HF_TOKEN: {secret: NAME_OF_SECRET, key: KEY_IN_IT}}",
+            r"env\.HF_TOKEN contains a secret.*secrets: {HF_TOKEN: {secret: NAME_OF_SECRET, key: KEY_IN_IT}}",
         ),
-        ("env={DB: 'postgresql://me:pw@host/db'}", r"env\.DB holds a secret"),
+        ("env={DB: 'postgresql://me:pw@host/db'}", r"env\.DB contains a secret"),
         ("secrets={A: {secret: s}}", "cluster.secrets.A.key: Field required"),
         ("secrets={A: {secret: s, name: k}}", "cluster.secrets.A.name: unknown key; did you mean|known"),
         ("labels={team: a b}", "cluster.labels: 'a b' cannot be the value of label team"),
@@ -334,7 +334,7 @@ def test_wrong_settings_are_named(override: str, said: str) -> None:
         read_params(SHIPPED, overrides=(f"cluster.{override}",))
 
 
-def test_a_secret_is_no_variable_and_a_name_is_given_once() -> None:
+def test_a_secret_is_not_a_variable_and_a_name_is_given_once() -> None:
     both = ("cluster.env={A: x}", "cluster.secrets={A: {secret: s, key: k}}")
     with pytest.raises(ParamsError, match="A is in env and in secrets; remove it from env"):
         read_params(SHIPPED, overrides=both)

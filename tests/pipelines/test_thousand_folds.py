@@ -1,4 +1,4 @@
-"""A thousand folds fit into the one argument in which a cluster hands them to ``evaluate``."""
+"""A thousand folds fit into the single argument in which a cluster passes them to ``evaluate``."""
 
 import json
 import subprocess

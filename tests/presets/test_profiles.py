@@ -68,11 +68,11 @@ def test_every_problem_is_named_at_once() -> None:
     [
         ("", "mine.yaml holds nothing instead of a profile; write `base: paper`"),
         ("- a", "mine.yaml holds a list instead of a profile"),
-        ("base: [", "mine.yaml is no YAML: line 1"),
+        ("base: [", "mine.yaml is not YAML: line 1"),
         ("bas: paper\nroles: {}", "bas: unknown key; did you mean 'base'?"),
         ("base: paper", "roles: Field required"),
         ("name: paper\nbase: paper\nroles: {}", "paper is a profile that merflow ships; give yours another name"),
-        ("name: a b\nroles: {}", "'a b' is no name; use letters"),
+        ("name: a b\nroles: {}", "'a b' is not a name; use letters"),
     ],
 )
 def test_a_file_of_something_else_is_refused(text: str, said: str, tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_a_file_of_something_else_is_refused(text: str, said: str, tmp_path: Pat
     assert said in str(caught.value)
 
 
-def test_a_missing_file_and_an_unknown_name_are_told_apart(tmp_path: Path) -> None:
+def test_a_missing_file_and_an_unknown_name_are_distinguished(tmp_path: Path) -> None:
     with pytest.raises(PresetError, match=r"no such file: .*none\.yaml; pass a file of an encoder profile with --prof"):
         read_profile(str(tmp_path / "none.yaml"))
     with pytest.raises(PresetError, match="unknown encoder profile 'papr'; did you mean 'paper'"):

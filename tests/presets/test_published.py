@@ -1,4 +1,4 @@
-"""The papers' own figures: each stands where it belongs, and nowhere else."""
+"""The papers' own figures: each appears where it belongs, and nowhere else."""
 
 import csv
 import json
@@ -69,7 +69,7 @@ def test_the_papers_tables_hold_every_row_in_its_order() -> None:
 @pytest.mark.parametrize(
     "row", ROWS, ids=lambda row: f"{row['model']}:{row['preset']}, {row['corpus']}, {row['protocol']}"
 )
-def test_a_figure_stands_alone_only_beside_runs_of_its_own_test(row: dict[str, str]) -> None:
+def test_a_figure_stands_alone_only_next_to_runs_of_its_own_test(row: dict[str, str]) -> None:
     variant = f"{row['model']}:{row['preset']}"
     figures = published.figures_of(variant)
     metrics = [metric for metric in METRICS if row[metric]]
@@ -108,6 +108,6 @@ def test_figures_of_other_tests_name_theirs_and_the_runs_protocol_comes_first() 
     assert len(by_test(full)) == 3
 
 
-def test_a_window_of_table_3_is_never_beside_the_five_fold_row() -> None:
+def test_a_window_of_table_3_is_never_next_to_the_five_fold_row() -> None:
     window = published.figures_of("mfdr:window-30")
     assert quoted(window, ("UA",), corpus="iemocap4", protocol="session-5fold") == "78.3 (iemocap4, speaker-10fold)"

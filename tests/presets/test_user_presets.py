@@ -72,8 +72,8 @@ def test_a_wrong_entry_says_what_and_where(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("presets: [", "mine.yaml is no YAML: line 1, column 11: expected the node content"),
-        ("presets:\n\tmfdr:mine:", "mine.yaml is no YAML: line 2, column 1: found character '\\t'"),
+        ("presets: [", "mine.yaml is not YAML: line 1, column 11: expected the node content"),
+        ("presets:\n\tmfdr:mine:", "mine.yaml is not YAML: line 2, column 1: found character '\\t'"),
         ("# nothing yet\n", "mine.yaml holds nothing instead of presets; "),
         ("- mfdr:mine\n", "mine.yaml holds a list instead of presets; "),
         ("mfdr:mine", "mine.yaml holds the text 'mfdr:mine' instead of presets; "),

@@ -50,13 +50,13 @@ def folder(tmp_path: Path, behaviour: str) -> Path:
     return made
 
 
-def test_smoke_tests_tell_what_is_wrong(tmp_path: Path) -> None:
+def test_smoke_tests_say_what_is_wrong(tmp_path: Path) -> None:
     expected = {
         "fine": "",
         "no load": "ModelError: a file is missing; register again",
         "killed": "the process was killed, perhaps because memory ran out",
         "shape": "it returned probabilities of shape (3, 2) for 3 clips and 4 classes",
-        "not finite": "its probabilities are no distribution over the classes",
+        "not finite": "its probabilities are not a distribution over the classes",
     }
     for behaviour, error in expected.items():
         outcome = smoke_test(folder(tmp_path, behaviour), CLIPS, task=FOUR, load=Uniform())

@@ -67,7 +67,7 @@ def test_all_that_a_job_loads_is_among_its_files_or_left_out_on_purpose(step: st
     assert BEYOND.keys() == BY_CONTENT.keys() == ENDS.keys(), "steps that leave something out"
 
 
-def test_data_files_belong_to_the_modules_beside_them() -> None:
+def test_data_files_belong_to_the_modules_next_to_them() -> None:
     assert {"evaluation/report/report.css", "evaluation/report/report.js", "presets/published.csv"} <= names("evaluate")
     assert "corpus/validation/summary.html.j2" in names("validate")
     assert "tuning/spaces/mfdr.yaml" in names("study")

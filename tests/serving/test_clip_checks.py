@@ -32,7 +32,7 @@ def test_durations_and_levels_are_measured() -> None:
     assert CHECKS.of(Clip("a", text="no sound")).duration_s is None
 
 
-def test_a_modality_that_is_farther_from_the_training_data_than_usual_is_told_once() -> None:
+def test_a_modality_that_is_farther_from_the_training_data_than_usual_is_reported_once() -> None:
     checks = ClipChecks(
         silence_dbfs=-60.0, training_seconds=None, hears=True, usual_distances={"speech": 1.0, "text": 1}
     )

@@ -60,7 +60,7 @@ def test_settings_are_for_clips_that_lack_them() -> None:
 
 
 @pytest.mark.parametrize("content", [b"PAR1 no table", b"\xff\xfe\x00"])
-def test_what_is_no_table_is_named(content: bytes, tmp_path: Path) -> None:
+def test_what_is_not_a_table_is_named(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "clips.csv"
     path.write_bytes(content)
     with pytest.raises(ServingError, match=r"clips\.csv"):

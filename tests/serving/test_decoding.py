@@ -83,11 +83,11 @@ def test_a_truncated_file_is_heard_to_where_it_ends(tmp_path: Path, name: str, e
 def test_a_video_without_its_index_is_refused(tmp_path: Path) -> None:
     path = write_film(tmp_path / "film.mp4", beep(3.0)[:, 0])
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(MediaError, match=r"film\.mp4 is no recording that FFmpeg reads"):
+    with pytest.raises(MediaError, match=r"film\.mp4 is not a recording that FFmpeg reads"):
         heard(path)
 
 
-def test_values_that_are_no_numbers_are_silence(tmp_path: Path) -> None:
+def test_values_that_are_not_numbers_are_silence(tmp_path: Path) -> None:
     sound = beep(1.0)
     sound[100:200] = np.nan
     sound[300] = np.inf
@@ -98,13 +98,13 @@ def test_values_that_are_no_numbers_are_silence(tmp_path: Path) -> None:
     assert {each.reason for each in damaged} == {"samples are not finite; they are silence here"}
 
 
-def test_what_is_no_recording_is_refused_with_the_reason(tmp_path: Path) -> None:
+def test_what_is_not_a_recording_is_refused_with_the_reason(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("no sound at all\n" * 50, encoding="utf-8")
     (tmp_path / "empty.wav").touch()
     soundfile.write(tmp_path / "target.wav", beep(1.0), RATE_HZ)
     (tmp_path / "list.m3u8").write_text("#EXTM3U\n#EXTINF:1,\ntarget.wav\n#EXT-X-ENDLIST\n", encoding="utf-8")
     for name in ("notes.txt", "empty.wav", "list.m3u8"):
-        with pytest.raises(MediaError, match=f"{name} is no recording that FFmpeg reads"):
+        with pytest.raises(MediaError, match=f"{name} is not a recording that FFmpeg reads"):
             heard(tmp_path / name)
     with pytest.raises(MediaError, match=r"no such recording: .*absent\.wav; check the path"):
         heard(tmp_path / "absent.wav")

@@ -132,7 +132,7 @@ def test_an_interrupted_run_continues_and_gives_the_same(tmp_path: Path, blocks:
     assert starts(model.batches[0][0].before) == [f"segment at {whole[5].start_s:.2f} s"]
 
 
-def test_another_model_or_recording_starts_anew_and_a_damaged_line_is_no_harm(
+def test_another_model_or_recording_starts_over_and_a_damaged_line_is_no_harm(
     tmp_path: Path, blocks: list[np.ndarray]
 ) -> None:
     journal = tmp_path / "journal.jsonl"

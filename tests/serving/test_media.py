@@ -1,4 +1,4 @@
-"""Media become clips whatever their format; what is no recording is refused with the reason."""
+"""Media of any format become clips; anything that is not a recording is refused with the reason."""
 
 from pathlib import Path
 
@@ -74,7 +74,7 @@ def test_wav_is_read_as_in_training(rate_hz: int, tmp_path: Path) -> None:
     assert np.array_equal(samples_of(open_clip(path.read_bytes(), clip_id="a")), expected)
 
 
-def test_what_is_no_recording_is_refused(tmp_path: Path) -> None:
+def test_what_is_not_a_recording_is_refused(tmp_path: Path) -> None:
     film = encoded(tmp_path / "a.mp4", "aac", video=True).read_bytes()
     (tmp_path / "empty.wav").touch()
     (tmp_path / "list.m3u8").write_text(
@@ -91,7 +91,7 @@ def test_what_is_no_recording_is_refused(tmp_path: Path) -> None:
         (tmp_path / "list.m3u8", "cannot be read as audio or video"),
         ((tmp_path / "list.m3u8").read_bytes(), "cannot be read as audio or video"),
         (tmp_path / "nan.wav", "nan at sample 0"),
-        ((tmp_path / "nan.wav").read_bytes(), "samples that are no numbers"),
+        ((tmp_path / "nan.wav").read_bytes(), "samples that are not numbers"),
     ]
     for source, message in cases:
         with pytest.raises(MediaError, match=message):

@@ -66,7 +66,7 @@ def test_alsa_is_heard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert np.abs(samples).max() == pytest.approx(8000 / 32768, rel=0.05)
 
 
-def test_no_device_is_told_with_one_thing_to_do() -> None:
+def test_no_device_is_reported_with_one_thing_to_do() -> None:
     with (
         pytest.raises(MediaError, match=r"no microphone at alsa:absent \(.*\); plug one in, or name it: --input"),
         open_microphone("alsa:absent", stop=threading.Event()),

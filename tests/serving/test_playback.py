@@ -1,4 +1,4 @@
-"""The compressed copy of the sound: what was heard, at the time at which it was heard."""
+"""The compressed copy of the sound: the same content at the same times as the original."""
 
 from pathlib import Path
 

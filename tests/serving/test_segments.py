@@ -45,7 +45,7 @@ def test_a_segment_starts_at_the_onset_and_ends_at_a_pause() -> None:
     assert planned((1, 0.1), (2, 0.9), (1, 0.1), (1, 0.9), (1, 0.1)) == near((1, 3), (4, 5))
 
 
-def test_speech_between_the_thresholds_goes_on_but_does_not_begin() -> None:
+def test_speech_between_the_thresholds_continues_but_does_not_begin() -> None:
     assert planned((1, 0.4), (1, 0.9), (1, 0.4), (1, 0.9), (1, 0.1)) == near((1, 4))
     assert planned((3, 0.4)) == []
 
@@ -151,7 +151,7 @@ def test_real_speech_is_found_where_it_was_planted(noise: float) -> None:
 
 
 def test_synthetic_voices_are_mostly_found(tiny_release: Path) -> None:
-    """The generated voices are no speech, but they resemble it enough."""
+    """The generated voices are not speech, but they resemble it enough."""
     of_each, of_found = coverage(planted(voices_in(tiny_release, count=20)))
     assert np.mean(of_each > 0.5) > 0.7
     assert of_found > 0.7

@@ -145,7 +145,7 @@ def test_a_digest_is_of_names_and_content_not_of_the_place(tmp_path: Path) -> No
     assert files_digest(here, names) != files_digest(there, names)
 
 
-def test_json_that_is_none_and_revisions_that_move(tmp_path: Path) -> None:
+def test_invalid_json_and_revisions_that_move(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text("[1]")
     with pytest.raises(PretrainedError, match="holds a list, expected an object"):
         json_object(tmp_path / "x.json")

@@ -156,9 +156,9 @@ def with_state(state: Any, *, dtype: str = "f4") -> bytes:  # noqa: ANN401 - any
         ((1, (1,) * 40, np.dtype, False, bytes(12)), "no valid shape"),
         ((1, (3,), np.dtype, False, [1, 2, 3]), "does not have as many bytes"),
         ((1, (0, 1 << 47, 1 << 47), np.dtype, False, b""), "cannot be made"),
-        ((2, (3,), np.dtype, False, bytes(12)), "no state of an array"),
-        ((1, (3,), "f4", False, bytes(12)), "no state of an array"),
-        ((1, (3,), np.dtype, False), "no state of an array"),
+        ((2, (3,), np.dtype, False, bytes(12)), "is not a state of an array"),
+        ((1, (3,), "f4", False, bytes(12)), "is not a state of an array"),
+        ((1, (3,), np.dtype, False), "is not a state of an array"),
     ],
 )
 def test_a_state_that_does_not_fit_its_bytes_is_refused(tmp_path: Path, state: Any, reason: str) -> None:  # noqa: ANN401
@@ -234,7 +234,7 @@ def test_a_string_of_python_2_is_refused_with_the_reason(tmp_path: Path, opcode:
         read(tmp_path, b"\x80\x02" + opcode + b".")
 
 
-def test_texts_that_are_no_characters_are_refused(tmp_path: Path) -> None:
+def test_texts_that_are_not_characters_are_refused(tmp_path: Path) -> None:
     for number in (0x110000, 0xD800, 0xFFFFFFFF):
         content = pickle.dumps(np.array(["abc"]), protocol=4).replace(
             "abc".encode("utf-32-le"), struct.pack("<III", 97, number, 99)

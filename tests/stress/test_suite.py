@@ -94,7 +94,7 @@ def test_the_results_follow_from_the_kept_predictions(whole: Path) -> None:
     assert results.synthetic
 
 
-def test_an_interrupted_suite_goes_on_and_ends_with_the_same_bytes(finished: Path, whole: Path, tmp_path: Path) -> None:
+def test_an_interrupted_suite_resumes_and_ends_with_the_same_bytes(finished: Path, whole: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     interrupt_and_finish(finished, out, conditions=FEW)
     assert files_of(out) == files_of(whole)

@@ -25,7 +25,7 @@ def ua(labels: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     return np.asarray(np.mean(recalls, axis=0))
 
 
-def test_a_model_that_guesses_anew_without_loss_fails_at_the_stated_rate() -> None:
+def test_a_model_that_guesses_again_without_loss_fails_at_the_stated_rate() -> None:
     labels = np.repeat(np.arange(4), UTTERANCES)
     rng = np.random.default_rng(1)
     trials = np.broadcast_to(labels, (TRIALS, len(labels)))

@@ -1,4 +1,4 @@
-"""KFP's own description of its v2beta1 API, as its generated client holds it: paths, parameters, bodies and types.
+"""KFP's own description of its v2beta1 API, from its generated client: paths, parameters, bodies and types.
 
 ``kfp_server_api`` is generated from the OpenAPI file of KFP's release. Its sources hold every path with its method,
 parameters and type of answer; its models hold every field with its type, and every enumeration.
@@ -90,29 +90,29 @@ def problems(value: Any, kind: str, where: str = "") -> list[str]:  # noqa: ANN4
     if kind in ("str", "int", "bool", "float"):
         expected = {"str": str, "int": int, "bool": bool, "float": float}[kind]
         fits = isinstance(value, expected) and not (kind == "int" and isinstance(value, bool))
-        return [] if fits else [f"{where}: {value!r} is no {kind}"]
+        return [] if fits else [f"{where}: {value!r} is not a {kind}"]
     if kind == "datetime":
         try:
             datetime.fromisoformat(value)
         except (TypeError, ValueError):
-            return [f"{where}: {value!r} is no time"]
+            return [f"{where}: {value!r} is not a time"]
         return []
     if found := _LIST.fullmatch(kind):
         if not isinstance(value, list):
-            return [f"{where}: {value!r} is no list"]
+            return [f"{where}: {value!r} is not a list"]
         return [each for at, inner in enumerate(value) for each in problems(inner, found[1], f"{where}[{at}]")]
     if found := _DICT.fullmatch(kind):
         if not isinstance(value, dict):
-            return [f"{where}: {value!r} is no object"]
+            return [f"{where}: {value!r} is not an object"]
         return [each for key, inner in value.items() for each in problems(inner, found[1], f"{where}.{key}")]
     return _problems_of_model(value, getattr(kfp_server_api, kind), where)
 
 
 def _problems_of_model(value: Any, model: Any, where: str) -> list[str]:  # noqa: ANN401
     if hasattr(model, "allowable_values"):
-        return [] if value in model.allowable_values else [f"{where}: {value!r} is no {model.__name__}"]
+        return [] if value in model.allowable_values else [f"{where}: {value!r} is not a {model.__name__}"]
     if not isinstance(value, dict):
-        return [f"{where}: {value!r} is no {model.__name__}"]
+        return [f"{where}: {value!r} is not a {model.__name__}"]
     kinds = {model.attribute_map[name]: kind for name, kind in model.openapi_types.items()}
     unknown = [f"{where}.{key}: no field of {model.__name__}" for key in value if key not in kinds]
     known = [

@@ -107,7 +107,7 @@ class KfpServer:
         sent: Any = None
         if operation.form:
             if not kind.startswith("multipart/form-data"):
-                self.violations.append(f"{method} {path}: {kind} is no form")
+                self.violations.append(f"{method} {path}: {kind} is not a form")
             message = BytesParser().parsebytes(b"Content-Type: " + kind.encode() + b"\r\n\r\n" + body)
             part = next(each for each in message.walk() if "uploadfile" in str(each["Content-Disposition"]))
             sent = str(part.get_payload())

@@ -97,13 +97,13 @@ def test_parameters_that_cannot_work_are_refused_before_anything_is_sent(
     assert kfp.requests == []
 
 
-def test_what_is_no_package_is_refused(packages: Path) -> None:
+def test_what_is_not_a_package_is_refused(packages: Path) -> None:
     assert "there is no package nothing.yaml; write it with" in refused(*SUBMIT, "nothing.yaml", *MODELS)
     assert "'benchmrk' is neither a package nor a pipeline; did you mean 'benchmark'?" in refused(
         *SUBMIT, "benchmrk", *MODELS
     )
     (packages / "empty.yaml").write_text("a: 1\n")
-    assert "is no compiled pipeline" in refused(*SUBMIT, packages / "empty.yaml", *MODELS)
+    assert "is not a compiled pipeline" in refused(*SUBMIT, packages / "empty.yaml", *MODELS)
     (packages / "submission.json").write_text("{")
     assert "submission.json is not JSON" in refused(*SUBMIT, packages / "benchmark.yaml", *MODELS)
 
@@ -139,7 +139,7 @@ def test_an_image_of_another_commit_is_refused(images: Images, packages: Path) -
 def test_labels_that_cannot_be_read_are_a_note(images: Images, packages: Path) -> None:
     reference = f"{images.host}/merflow/python@sha256:{'1' * 64}"
     notes = checked(packages, reference)
-    assert any("the labels of the image are not checked: registry" in note and "(404)" in note for note in notes)
+    assert any("the image's labels are not checked: registry" in note and "(404)" in note for note in notes)
 
 
 def test_a_registry_is_asked_with_the_login_that_podman_keeps(
@@ -155,7 +155,7 @@ def test_a_registry_is_asked_with_the_login_that_podman_keeps(
     assert labels_of(reference) == {REVISION: "abc"}
 
 
-def test_an_image_without_a_registry_is_told() -> None:
+def test_an_image_without_a_registry_is_reported() -> None:
     with pytest.raises(SubmissionError, match="names no registry, and this machine does not have it"):
         labels_of("merflow/python:9.9.9")
 

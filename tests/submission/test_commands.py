@@ -167,7 +167,7 @@ def test_wait_follows_a_run_to_its_end(kfp: KfpServer, packages: Path, state: st
     assert (told["state"], told["exit_code"]) == (state, code)
 
 
-def test_wait_ends_at_its_timeout_and_the_run_goes_on(kfp: KfpServer, packages: Path) -> None:
+def test_wait_ends_at_its_timeout_and_the_run_continues(kfp: KfpServer, packages: Path) -> None:
     run = started(kfp, packages)
     run["state"] = "RUNNING"
     said = merflow("pipeline", "wait", run["run_id"], "--every", 0.05, "--timeout", 0.1)
@@ -176,7 +176,7 @@ def test_wait_ends_at_its_timeout_and_the_run_goes_on(kfp: KfpServer, packages: 
     assert run["state"] == "RUNNING"
 
 
-def test_submit_waits_if_it_is_asked_to(kfp: KfpServer, packages: Path) -> None:
+def test_submit_waits_on_request(kfp: KfpServer, packages: Path) -> None:
     kfp.progress = lambda run, reads: run.update(state="RUNNING" if reads < 2 else "FAILED")
     said = merflow(
         *("pipeline", "submit", packages / "benchmark.yaml", "--models", VARIANT, "--wait", "--every", 0.05, "--json")
@@ -230,7 +230,7 @@ def test_logs_that_cannot_be_had_are_explained(kfp: KfpServer, packages: Path) -
     error = refused("pipeline", "logs", "first", "fingerprint")
     assert "its pods are deleted, and Argo keeps no logs" in error
     assert f"kubectl logs --namespace speech {workflow.pod('fingerprint')} --container main" in error
-    assert "has no pod: it waits, or KFP took its result from the cache" in refused(
+    assert "has no pod: it is waiting, or KFP took its result from the cache" in refused(
         "pipeline", "logs", "first", "split"
     )
     assert "has no step 'trian'; did you mean 'train'?" in refused("pipeline", "logs", "first", "trian")

@@ -178,17 +178,17 @@ def test_a_server_that_wants_a_token_says_so(kfp: KfpServer) -> None:
     [
         ("no-such-program --now", "token_command: no program 'no-such-program'; install it, or correct the command"),
         ("sh -c 'echo no login >&2; exit 3'", "token_command failed with exit code 3: no login; run it yourself:"),
-        ("true", "gives nothing instead of one token"),
-        ("echo two words", "gives 2 words instead of one token"),
+        ("true", "provides nothing instead of one token"),
+        ("echo two words", "provides 2 words instead of one token"),
     ],
 )
-def test_a_token_command_that_fails_is_told(kfp: KfpServer, user: Path, command: str, said: str) -> None:
+def test_a_token_command_that_fails_is_reported(kfp: KfpServer, user: Path, command: str, said: str) -> None:
     token_profile(user, kfp, command)
     assert said in refused("pipeline", "list")
 
 
 @pytest.mark.usefixtures("profile")
-def test_a_namespace_that_is_not_yours_is_told(kfp: KfpServer) -> None:
+def test_a_namespace_that_is_not_yours_is_reported(kfp: KfpServer) -> None:
     kfp.forbidden.add("speech")
     error = refused("pipeline", "list")
     assert "not allowed (403): User may not access namespace speech" in error
@@ -210,7 +210,7 @@ def test_a_server_for_one_user_gets_none(kfp: KfpServer, packages: Path) -> None
 
 
 @pytest.mark.usefixtures("profile")
-def test_a_login_page_is_no_empty_answer(kfp: KfpServer) -> None:
+def test_a_login_page_is_not_an_empty_answer(kfp: KfpServer) -> None:
     page = Fault(200, on="GET", body="<html>Log in</html>", headers={"Content-Type": "text/html; charset=utf-8"})
     kfp.faults.append(page)
     assert "answers with a web page, not as KFP's API; if that is a login page, set token_command" in refused(
@@ -224,7 +224,7 @@ def test_a_login_page_is_no_empty_answer(kfp: KfpServer) -> None:
     assert "does not answer as KFP's API does; correct host" in refused("pipeline", "list")
 
 
-def test_a_certificate_that_is_not_trusted_is_told() -> None:
+def test_a_certificate_that_is_not_trusted_is_reported() -> None:
     with socket.create_server(("127.0.0.1", 0)) as plain:
         host = f"https://127.0.0.1:{plain.getsockname()[1]}"
         plain.settimeout(20)
@@ -244,7 +244,7 @@ def test_a_certificate_that_is_not_trusted_is_told() -> None:
 
 
 @pytest.mark.usefixtures("profile")
-def test_ctrl_c_leaves_the_run_and_says_how_to_go_on(kfp: KfpServer, packages: Path) -> None:
+def test_ctrl_c_leaves_the_run_and_says_how_to_continue(kfp: KfpServer, packages: Path) -> None:
     run = started(kfp, packages)
     run["state"] = "RUNNING"
     command = [sys.executable, "-m", "merflow", "pipeline", "wait", run["run_id"], "--every", "0.1"]
@@ -263,7 +263,7 @@ def test_ctrl_c_leaves_the_run_and_says_how_to_go_on(kfp: KfpServer, packages: P
 
 
 @pytest.mark.usefixtures("profile")
-def test_an_answer_that_is_not_kfps_is_told_by_status(kfp: KfpServer, packages: Path) -> None:
+def test_an_answer_that_is_not_kfps_is_reported_with_its_status(kfp: KfpServer, packages: Path) -> None:
     run = started(kfp, packages)
     kfp.faults.append(Fault(400, on="GET .*/runs/", body=json.dumps({"message": "Invalid input error: bad  id"})))
     error = refused("pipeline", "status", run["run_id"])

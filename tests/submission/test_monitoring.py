@@ -18,7 +18,7 @@ def test_a_comparison_takes_its_settings_alone() -> None:
     for wrong, kind, said in (
         (run_options(models=("mfdr:full",), **given), SubmissionError, "trains nothing; leave --models"),
         (run_options(since="7d"), SubmissionError, "name it with --arg traffic="),
-        (run_options(traffic="a", since="soon"), MonitoringError, "since soon is no time"),
+        (run_options(traffic="a", since="soon"), MonitoringError, "since soon is not a time"),
         (run_options(traffic="a", on_drift="retrain"), ParamsError, "no pipeline is named"),
     ):
         with pytest.raises(kind, match=said):

@@ -41,7 +41,7 @@ def test_a_profile_is_chosen_by_option_variable_default_or_because_it_is_the_onl
     two = '[cluster.lab]\nhost = "https://lab.example.org"\n[cluster.cloud]\nhost = "https://cloud.example.org/"\n'
     path.write_text(two)
     with pytest.raises(
-        SubmissionError, match='names no default; pass --profile NAME, or add a line such as default = "lab"'
+        SubmissionError, match='has no default profile; pass --profile NAME, or add a line such as default = "lab"'
     ):
         choose(None)
     path.write_text(f'default = "cloud"\n{two}')
@@ -58,9 +58,7 @@ def test_a_profile_is_chosen_by_option_variable_default_or_because_it_is_the_onl
     assert choose(None)[0] == "lab"
     path.unlink()
     assert choose(None, host="http://localhost:8888")[1].auth == "none"
-    with pytest.raises(
-        SubmissionError, match="'localhost' is not an address; write it as https://HOST or http://HOST:PORT"
-    ):
+    with pytest.raises(SubmissionError, match="'localhost' is not a URL; write it as https://HOST or http://HOST:PORT"):
         choose(None, host="localhost")
 
 
@@ -69,13 +67,13 @@ def test_a_profile_is_chosen_by_option_variable_default_or_because_it_is_the_onl
     [
         ("[cluster.lab\n", "is not TOML"),
         ("[cluster.lab]\n", "cluster.lab.host: Field required"),
-        ('[cluster.lab]\nhost = "lab"\n', "'lab' is not an address"),
+        ('[cluster.lab]\nhost = "lab"\n', "'lab' is not a URL"),
         ('[cluster.lab]\nhost = "https://h"\nnamspace = "x"\n', "unknown key; did you mean 'namespace'?"),
         ('[cluster.lab]\nhost = "https://h"\ntoken_file = "t"\ntoken_command = "c"\n', "remove one of them"),
-        ('[cluster.lab]\nhost = "https://h"\npassword = "hunter2"\n', "cluster.lab.password may not be in this file"),
+        ('[cluster.lab]\nhost = "https://h"\npassword = "hunter2"\n', "cluster.lab.password must not be in this file"),
         ('[cluster.lab]\nhost = "https://h"\nusername = "me"\n', "does not log in through web forms"),
-        ('[cluster.lab]\nhost = "https://h"\ntoken = "abc"\n', "cluster.lab.token may not be in this file"),
-        ('[cluster.lab]\nhost = "https://me:hunter2@h"\n', "has a password, and this file is not the place for one"),
+        ('[cluster.lab]\nhost = "https://h"\ntoken = "abc"\n', "cluster.lab.token must not be in this file"),
+        ('[cluster.lab]\nhost = "https://me:hunter2@h"\n', "contains a password, which does not belong in this file"),
         ('[cluster.lab]\nhost = "https://h"\ns3 = "bucket"\n', "write it as s3://BUCKET/PREFIX"),
         ('default = "cloud"\n[cluster.lab]\nhost = "https://h"\n', "default 'cloud' is not a profile; known: lab"),
     ],
@@ -96,12 +94,12 @@ def test_files_that_others_may_use_are_warned_of(user: Path, tmp_path: Path) -> 
     path.write_text(f'[cluster.lab]\nhost = "https://h"\ntoken_file = "{token}"\n')
     path.chmod(0o600)
     lab = read_profiles(path).clusters["lab"]
-    assert list(warnings_of(path, lab)) == [f"{token} holds a token that everyone may read; run: chmod o-r {token}"]
+    assert list(warnings_of(path, lab)) == [f"everyone can read the token in {token}; run: chmod o-r {token}"]
     token.chmod(0o600)
     path.chmod(0o644)
     said = merflow("pipeline", "profiles")
     assert said.code == 0
-    assert f"warning: {path} may be read by everyone" in said.err
+    assert f"warning: everyone can read {path}" in said.err
     path.write_text('[cluster.lab]\nhost = "https://h"\ntoken_command = "echo x"\n')
     path.chmod(0o666)
     assert "its token_command runs as you" in merflow("pipeline", "profiles").err

@@ -1,4 +1,4 @@
-"""Runs as training makes them, and what MLflow holds of them afterwards."""
+"""Runs as training writes them, and their content in MLflow afterwards."""
 
 import json
 import time

@@ -36,7 +36,7 @@ def test_passwords_stay_out_of_messages() -> None:
 
 
 def test_without_mlflow_the_extra_is_named(tmp_path: Path) -> None:
-    """In its own process, where MLflow cannot be imported; importing the room works all the same."""
+    """Run in a new process in which MLflow cannot be imported; importing the package works anyway."""
     code = (
         "import sys; sys.modules['mlflow'] = None\n"
         "from merflow.errors import TrackingError\n"
@@ -63,7 +63,7 @@ def test_importing_the_room_loads_no_mlflow_and_sets_nothing() -> None:
 
 
 class AddedTwice:
-    """A client whose first call meets what another process added a moment before."""
+    """A client whose first call collides with what another process has just added."""
 
     def __init__(self) -> None:
         self.calls: list[str] = []

@@ -1,4 +1,4 @@
-"""MLflow's SQLite file after real kills, and beside files that something else has left in its place."""
+"""MLflow's SQLite file after real kills, and files of other programs in its place."""
 
 import os
 import resource

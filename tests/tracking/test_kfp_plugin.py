@@ -88,7 +88,7 @@ def test_a_plugin_whose_run_is_gone_costs_a_warning(
 
 
 @pytest.mark.usefixtures("in_a_pod")
-def test_a_fold_that_goes_on_in_another_pipeline_run_tells_of_that_one(
+def test_a_fold_that_continues_in_another_pipeline_run_tells_of_that_one(
     uri: str, benchmark_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     interrupted = opened(uri, benchmark_id).fold(planned_fold())

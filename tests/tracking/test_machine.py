@@ -43,7 +43,7 @@ def test_a_fold_keeps_its_samples_on_disk_and_in_mlflow(uri: str, benchmark_id: 
     assert run.data.metrics[MEMORY] == pytest.approx(written[len(written) - 1])
 
 
-def test_a_resumed_fold_goes_on_counting(uri: str, benchmark_id: str) -> None:
+def test_a_resumed_fold_continues_counting(uri: str, benchmark_id: str) -> None:
     benchmark = opened(uri, benchmark_id, system_metrics_every_s=60)
     for _ in range(2):
         with benchmark.fold(planned_fold()):

@@ -66,7 +66,9 @@ def no_delay(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("no_delay")
-def test_a_killed_fold_goes_on_in_its_run_and_logs_no_epoch_twice(uri: str, benchmark_id: str, tmp_path: Path) -> None:
+def test_a_killed_fold_continues_in_its_run_and_logs_no_epoch_twice(
+    uri: str, benchmark_id: str, tmp_path: Path
+) -> None:
     killed = opened(uri, benchmark_id).fold(planned_fold())
     train(killed, epochs=range(1, 4))
     assert runs(uri, benchmark_id)[0].info.status == "RUNNING"

@@ -41,7 +41,7 @@ def test_a_published_figure_is_subtracted_on_its_own_corpus_and_protocol_alone(r
     assert figures["published/ACC2_non0_difference"] == pytest.approx(pooled - 0.852)
 
 
-def test_classics_are_logged_beside_the_best_variant_and_described() -> None:
+def test_classics_are_logged_next_to_the_best_variant_and_described() -> None:
     results = results_of_three(errors_of_classics={"tfidf": 0.9, "tfidf-context": 0.7})
     figures, pair = benchmark_figures(results), results.best_classic("mfdr:full")
 

@@ -57,20 +57,20 @@ def _survives(uri: str, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert uri in of_fold[0].getMessage()
 
 
-def test_training_goes_on_without_a_server(
+def test_training_continues_without_a_server(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     _survives("http://127.0.0.1:9", fold_folder(tmp_path / "fold", epochs=30), caplog)
 
 
-def test_training_goes_on_where_the_server_is_no_mlflow(
+def test_training_continues_where_the_server_is_not_mlflow(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, other_server: str
 ) -> None:
     _survives(other_server, fold_folder(tmp_path / "fold", epochs=30), caplog)
 
 
-def test_training_goes_on_where_the_database_is_garbled(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_training_continues_where_the_database_is_garbled(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "mlflow.db").write_bytes(b"no database at all" * 100)
     _survives(f"sqlite:///{tmp_path / 'mlflow.db'}", fold_folder(tmp_path / "fold", epochs=30), caplog)
 

@@ -184,7 +184,7 @@ def test_without_development_utterances_the_last_epoch_is_kept(tmp_path: Path) -
 
 
 def test_a_fixed_number_of_epochs_gives_the_weights_that_development_data_would_choose(tmp_path: Path) -> None:
-    """The learning rate goes as if the stage went on to its recipe's last epoch."""
+    """The learning rate follows the schedule of the recipe's full number of epochs."""
     halved: dict[str, Any] = {"max_epochs": 8, "schedule": "tenth-after-half"}
     chosen = fresh_model()
     history = fold(chosen, tmp_path / "chosen", **halved).history

@@ -1,4 +1,4 @@
-"""Losses that look across a batch, of which two processes hold a share each."""
+"""Losses that compare utterances across a batch that two processes share."""
 
 from dataclasses import replace
 
@@ -126,7 +126,7 @@ def test_alone_rows_are_the_same_tensors() -> None:
 
 
 def test_evaluation_never_waits_for_other_processes() -> None:
-    """A development batch belongs to one process: without a process group, a look at the others would fail."""
+    """A development batch belongs to one process: without a process group, a call to the others would fail."""
     model = nn.Sequential(WholeBatch())
     span_processes(model, Ranks(0, 2))
     values = torch.ones(2)

@@ -16,7 +16,7 @@ _AS_ROOT = os.geteuid() == 0  # the server refuses to run as root
 
 
 def missing() -> str:
-    """Why there can be no server here; empty where there can."""
+    """Return the reason why no server can run here; empty if one can."""
     if BINARIES is None:
         return "needs Debian's package postgresql"
     if _AS_ROOT and shutil.which("runuser") is None:

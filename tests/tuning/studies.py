@@ -1,4 +1,4 @@
-"""Studies of a cheap objective, in SQLite: what is tuned is real, what is trained is a formula."""
+"""Studies of a cheap objective, in SQLite: the tuning is real, the training is a formula."""
 
 from importlib.resources import files
 from pathlib import Path

@@ -73,7 +73,7 @@ def test_a_misspelt_key_of_a_setting_names_the_nearest() -> None:
         ({"choices": [1, 2], "low": 1}, "without low and high"),
     ],
 )
-def test_bounds_that_are_none(values: dict[str, Any], said: str) -> None:
+def test_invalid_bounds_are_refused(values: dict[str, Any], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         Dimension.model_validate(values)
 

@@ -48,7 +48,7 @@ def test_without_a_complete_trial_it_says_so(tmp_path: Path) -> None:
         _ = found.best
 
 
-def test_the_page_needs_nothing_beside_it_and_pictures_are_drawn(study: optuna.Study, tmp_path: Path) -> None:
+def test_the_page_needs_nothing_next_to_it_and_pictures_are_drawn(study: optuna.Study, tmp_path: Path) -> None:
     found = Outcome.of(study, seed=0)
     results = found.results(subject(), preset="context-mmt:mine")
     write_page(study, tmp_path / "study.html", results=results)

@@ -40,7 +40,7 @@ def test_the_same_study_is_found_again_and_another_name_is_another_study(tmp_pat
     assert other.user_attrs["merflow.subject"] == {"variant": "x"}
 
 
-def test_a_study_that_is_not_there_or_not_ours(tmp_path: Path) -> None:
+def test_a_missing_or_foreign_study_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TuningError, match=r"study 'test' in sqlite.* does not exist"):
         open_study(location(tmp_path), params=params())
     optuna.create_study(storage=location(tmp_path).url, study_name="test")
@@ -71,7 +71,7 @@ def test_a_url_names_the_driver_that_merflow_installs(tmp_path: Path, storage: s
         ("postgresql://me@host/db", None),
     ],
 )
-def test_a_password_is_no_part_of_the_url(tmp_path: Path, storage: str, password: str | None) -> None:
+def test_a_password_is_not_part_of_the_url(tmp_path: Path, storage: str, password: str | None) -> None:
     found = StudyLocation.of(storage, folder=tmp_path, name="x")
     assert (found.url, found.password) == ("postgresql+psycopg://me@host/db", password)
     assert str(found) == f"study 'x' in postgresql+psycopg://me{':***' if password else ''}@host/db"
@@ -84,7 +84,7 @@ def test_another_database_is_refused_without_its_password(tmp_path: Path) -> Non
     assert "'mongodb://me:***@host/db' is not a URL of SQLite or PostgreSQL" in str(caught.value)
 
 
-def test_a_server_that_is_not_there_says_what_to_check(tmp_path: Path) -> None:
+def test_an_unreachable_server_says_what_to_check(tmp_path: Path) -> None:
     nowhere = StudyLocation.of("postgresql://me:secret@127.0.0.1:1/db", folder=tmp_path, name="x")
     with pytest.raises(TuningError) as caught:
         create_study(nowhere, subject=SUBJECT, first=space().defaults(), params=params())

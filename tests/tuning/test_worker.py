@@ -29,7 +29,7 @@ def test_one_process_finds_the_same_again_and_the_first_trial_is_the_presets_own
     assert first.best_value > quality(space().defaults())
 
 
-def test_an_interrupted_study_goes_on_as_one_that_never_stopped(tmp_path: Path) -> None:
+def test_an_interrupted_study_resumes_like_one_that_never_stopped(tmp_path: Path) -> None:
     whole = searched(tmp_path / "whole", trials=6)
     chosen = params(trials=6)
     study = made(tmp_path / "stopped", chosen)
@@ -143,7 +143,7 @@ def test_a_worker_that_was_killed_before_its_first_heartbeat_is_not_waited_for(t
     assert [(row.state, row.values) for row in repeated] == [("complete", space().defaults())]
 
 
-def test_a_worker_that_was_given_up_while_it_worked_goes_on_with_others(tmp_path: Path) -> None:
+def test_a_worker_that_was_given_up_while_it_worked_continues_with_others(tmp_path: Path) -> None:
     chosen = params(trials=3)
     study = made(tmp_path, chosen)
     other = open_study(location(tmp_path), subject=SUBJECT, params=chosen)

@@ -68,7 +68,7 @@ def test_a_stage_says_what_it_reads_and_writes(project: Path) -> None:
     assert opened(project).files_of("nothing") == ([], [])
 
 
-def test_commits_are_told_with_their_tags(project: Path) -> None:
+def test_commits_are_reported_with_their_tags(project: Path) -> None:
     found = opened(project)
     told = found.commit("v1")
     assert told is not None

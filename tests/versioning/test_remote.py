@@ -89,7 +89,7 @@ def test_missing_credentials_say_where_they_come_from(project: Path, s3: str, mo
 
 
 @pytest.mark.parametrize("what", ["push", "pull"])
-def test_a_server_that_is_not_there_is_named(project: Path, what: str) -> None:
+def test_an_unreachable_server_is_named(project: Path, what: str) -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))  # bound, and nobody listens
         address = f"http://127.0.0.1:{nobody.getsockname()[1]}"

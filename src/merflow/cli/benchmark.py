@@ -65,7 +65,7 @@ def benchmark(
     The steps are index, validate, transcribe (with --transcribe), split, extract, classics, train and evaluate.
     `merflow pipeline run benchmark` runs the same steps as a Kubeflow pipeline.
 
-    With --train-on and --test-on, every corpus of the one is trained on and every corpus of the other tested.
+    With --train-on and --test-on, models are trained on each corpus of the first and tested on each of the second.
 
     Example: `merflow benchmark --corpus table --root utterances.csv --models context-mmt:mmt-frozen --out runs/mine`
     """
@@ -130,4 +130,4 @@ def _check_unset(context: typer.Context, *names: str, instead: str) -> None:
     sources = {name: context.get_parameter_source(name) for name in names}
     given = [f"--{name}" for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
     if given:
-        raise CorpusError(f"{', '.join(given)} cannot stand beside {instead}; name the corpora with these alone")
+        raise CorpusError(f"{', '.join(given)} cannot be combined with {instead}; leave out one or the other")

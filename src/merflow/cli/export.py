@@ -33,8 +33,8 @@ def export(
 ) -> None:
     """Export a trained model to one ONNX file, from samples to calibrated probabilities, or a score.
 
-    It is compared with PyTorch on every clip before it is kept. The script beside it, predict.py, needs onnxruntime and
-    numpy only. Models that read video, and others that cannot be exported, are refused with the reason.
+    It is compared with PyTorch on every clip before it is kept. The script next to it, predict.py, only needs
+    onnxruntime and numpy. Models that read video, and others that cannot be exported, are refused with the reason.
 
     Example: `merflow export runs/demo --onnx --out exported`
     """

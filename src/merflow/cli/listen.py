@@ -59,7 +59,7 @@ def listen(
         ),
     ] = 5.0,
     sound: Annotated[
-        bool, typer.Option(help="Keep a compressed copy of the sound, in the page or beside it, for playback.")
+        bool, typer.Option(help="Keep a compressed copy of the sound, in the page or next to it, for playback.")
     ] = True,
     tracking_uri: TrackingUriOption = None,
     device: DeviceOption = "auto",
@@ -115,7 +115,7 @@ def _check(recording: Path | None, *, microphone: bool, named: str | None, secon
     if microphone == (recording is not None):
         raise typer.BadParameter("name a recording, - for standard input, or --microphone, one of the three")
     if not microphone and (named or seconds):
-        raise typer.BadParameter("--input and --seconds are for --microphone alone")
+        raise typer.BadParameter("--input and --seconds need --microphone")
 
 
 def _name(recording: Path | None) -> str:

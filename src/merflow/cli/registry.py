@@ -52,7 +52,7 @@ def register(
         typer.Option(help="Write the package to this folder. [default: packages/MODEL/PRESET-KIND in the run]"),
     ] = None,
     coverage: Annotated[
-        float, typer.Option(help="Share of conformal sets or intervals that shall hold the truth.", min=0.5, max=0.999)
+        float, typer.Option(help="Coverage that conformal sets or intervals should have.", min=0.5, max=0.999)
     ] = 0.9,
     stress_utterances: Annotated[
         int, typer.Option(help="Number of test utterances of the stress suite; 0 leaves it out.", min=0)
@@ -160,7 +160,7 @@ def promote(
     ] = None,
     force: Annotated[
         bool,
-        typer.Option("--force", help="Promote against the gate; the trail and the version say so for ever."),
+        typer.Option("--force", help="Promote against the gate; the trail and the version say so forever."),
     ] = False,
     reason: Annotated[str, typer.Option("--reason", help="The reason for --force.")] = "",
     require_approval: Annotated[

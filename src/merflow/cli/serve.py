@@ -21,7 +21,7 @@ _LIMITS, _MODEL, _SERVER = "Limits of a request", "The model", "The server"
 def serve(
     model: Annotated[str, typer.Argument(help=MODEL_HELP)],
     host: Annotated[
-        str, typer.Option(help="Listen on this address; 0.0.0.0 is every one.", rich_help_panel=_SERVER)
+        str, typer.Option(help="Listen on this address; 0.0.0.0 means all addresses.", rich_help_panel=_SERVER)
     ] = "127.0.0.1",
     port: Annotated[
         int,
@@ -31,7 +31,7 @@ def serve(
         Path | None,
         typer.Option(
             help="Answer only requests that carry the key in this file. [default: the environment variable "
-            "MERFLOW_API_KEY; without it, everybody is answered]",
+            "MERFLOW_API_KEY; without it, every request is answered]",
             rich_help_panel=_SERVER,
         ),
     ] = None,

@@ -31,11 +31,11 @@ def stress(
     overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Test how a trained variant bears noise, telephone lines, missing words and other bad input.
+    """Test how a trained variant copes with noise, telephone lines, missing words and other bad input.
 
     Each fold model predicts test utterances of its own fold again, with one thing changed at a time. The page shows
-    what every change costs in UA (in CCC for scores) and how many predictions it turns, and which speakers the model is
-    worse for. An interrupted run continues where it stopped. Failed conditions are a result: the exit code is 0.
+    what every change costs in UA (in CCC for scores), how many predictions it alters, and for which speakers the model
+    is worse. An interrupted run continues where it stopped. Failed conditions are a result: the exit code is 0.
 
     Example: `merflow stress runs/demo gia-mic:full --utterances 200`
     """

@@ -57,7 +57,7 @@ def refuse_secrets(env: Mapping[str, str], *, secrets: Container[str], shown_in:
             raise ValueError(f"{name} is in env and in secrets; remove it from env")
         if is_secret_name(name) or without_password(value)[1] is not None:
             raise ValueError(
-                f"env.{name} holds a secret, which {shown_in} would show to everyone who may read it; write "
+                f"env.{name} contains a secret, which {shown_in} would show to everyone who may read it; write "
                 f"secrets: {{{name}: {{secret: NAME_OF_SECRET, key: KEY_IN_IT}}}}"
             )
 

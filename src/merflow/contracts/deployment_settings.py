@@ -30,7 +30,7 @@ from merflow.errors import ParamsError
 
 def _url(address: str) -> str:
     if without_password(address)[1] is not None:
-        raise ValueError("the address holds a password, which a manifest would show; name a Secret instead")
+        raise ValueError("the URL contains a password, which a manifest would show; name a Secret instead")
     if not re.fullmatch(r"https?://[^\s@]+", address):
         raise ValueError(f"{address!r} is not an address that pods can call; write it as http://HOST:PORT")
     return address
@@ -44,7 +44,7 @@ def _gateway(name: str) -> str:
 
 def _host(name: str) -> str:
     if not re.fullmatch(r"(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*", name):
-        raise ValueError(f"{name!r} is no host name; write it in lower case and without a scheme: models.example.com")
+        raise ValueError(f"{name!r} is not a host name; write it in lower case, without a scheme: models.example.com")
     return name
 
 
@@ -173,7 +173,7 @@ def read_settings(path: Path | None, *, shipped: Path, changes: Mapping[str, Any
     if path is not None:
         read = read_yaml(path, what="settings")
         if not isinstance(read, Mapping | None):
-            raise ParamsError(f"{where} is no mapping (key: value); name the settings that differ, or leave it out")
+            raise ParamsError(f"{where} is not a mapping (key: value); name the settings that differ, or leave it out")
         values = _merged(values, read or {})
     return parse(DeploymentSettings, _merged(values, changes), where=where)
 

@@ -183,5 +183,5 @@ def read_package(folder: Path) -> ModelPackage:
     """
     path = folder / PACKAGE
     if not path.is_file():
-        raise ModelError(f"{folder} is no model package: {PACKAGE} is missing; {REMEDY}")
+        raise ModelError(f"{folder} is not a model package: {PACKAGE} is missing; {REMEDY}")
     return read_typed(ModelPackage, path, number=FORMAT, remedy=REMEDY)

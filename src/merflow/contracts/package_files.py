@@ -42,7 +42,7 @@ def package_digest(folder: Path) -> str:
         ModelError: The folder is not a package.
     """
     if not (folder / PACKAGE).is_file():
-        raise ModelError(f"{folder} is no model package: {PACKAGE} is missing; {REMEDY}")
+        raise ModelError(f"{folder} is not a model package: {PACKAGE} is missing; {REMEDY}")
     return f"sha256:{hashlib.sha256((folder / PACKAGE).read_bytes()).hexdigest()}"
 
 
@@ -121,7 +121,7 @@ def check_files(folder: Path, package: ModelPackage) -> None:
     missing = sorted(package.files.keys() - found.keys())
     added = sorted(found.keys() - package.files.keys())
     changed = sorted(name for name, value in package.files.items() if found.get(name, value) != value)
-    problems = [("is missing", missing), ("is no file of the package", added), ("was changed", changed)]
+    problems = [("is missing", missing), ("is not a file of the package", added), ("was changed", changed)]
     for problem, names in problems:
         if names:
             more = f" ({len(names)} such files)" if len(names) > 1 else ""

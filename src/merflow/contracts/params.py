@@ -61,7 +61,7 @@ class PlanParams(Strict):
     """The training runs of a benchmark, apart from its variants and the folds of its protocol.
 
     Attributes:
-        seeds: Every fold of every variant is trained once with each seed. Seeds are not among the settings of a fold,
+        seeds: Every fold of every variant is trained once per seed. Seeds are not among the settings of a fold,
             so one more seed leaves all finished folds valid.
     """
 
@@ -115,12 +115,12 @@ class TranscriptionParams(Strict):
     """Settings of speech recognition with Whisper.
 
     Attributes:
-        model: A size of Whisper (``small.en``), a hub id (``owner/name``) or a local folder.
-        revision: Commit, tag or branch of a hub id; None for ``main``. The commits of the sizes are pinned.
+        model: A Whisper model size (``small.en``), a hub id (``owner/name``) or a local folder.
+        revision: Commit, tag or branch of a hub id; None for ``main``. The Whisper sizes have pinned commits.
         language: Language code; None lets a multilingual model detect the language of each recording.
         beams: Beams of the search; 1 is greedy.
         batch_size: Windows of 30 s per batch.
-        max_new_tokens: Longest text of a window, in tokens; 224 is half of Whisper's context.
+        max_new_tokens: Length limit for the text of a window, in tokens; 224 is half of Whisper's context.
         device: ``auto`` is a GPU if there is one.
         dtype: ``auto`` is float16 on a GPU and float32 on a CPU.
     """
@@ -173,18 +173,18 @@ class TuningParams(Strict):
     """Settings of the search for a variant's best parameters.
 
     Attributes:
-        trials: Finished trials of the whole study, pruned ones included, whatever the number of workers.
+        trials: Finished trials of the whole study, including pruned ones, however many workers run them.
         workers: Trials that run at the same time, each in its own process; ``auto`` fits the machine.
         folds: Folds whose development UA, or CCC of scores, is averaged; every trial trains them one after the other.
         seed: Seed of the sampler and of every training.
         startup_trials: Finished trials, drawn at random, before the sampler learns from them.
-        pruning_trials: Complete trials before any trial is pruned.
+        pruning_trials: Completed trials before any trial is pruned.
         pruning_epochs: Epochs of a trial before it may be pruned.
         storage: ``auto`` for SQLite in the output folder, or a database URL for workers on several machines. Put its
             password into PGPASSWORD or ~/.pgpass; a password in the URL works, and is neither stored nor shown.
         heartbeat_s: Seconds between heartbeats of a running trial.
         grace_s: Seconds without a heartbeat until a trial is given to another worker.
-        retries: Retries of one trial.
+        retries: Retries per trial.
     """
 
     trials: int = Field(ge=1)
@@ -234,7 +234,7 @@ class EvaluationParams(Strict):
         bootstrap_samples: Resamples of dialogues.
         bootstrap_seed: Seed of the resampling.
         calibration_bins: Bins of the calibration error.
-        show_words: True to print the words of single utterances in the report's figures. Text tokens are numbered
+        show_words: True to print the words of some utterances in the report's figures. Text tokens are numbered
             either way.
     """
 
@@ -251,7 +251,7 @@ class TrackingParams(Strict):
         experiment: Name of the experiment.
         uri: A server's URI, a database's, ``none``, or ``auto`` for SQLite in the output folder.
         ui: URL of MLflow for people, for links; ``auto`` for that of the server.
-        system_metrics_every_s: Seconds between measurements of processors, GPUs and memory while a fold trains; 0
+        system_metrics_every_s: Seconds between measurements of CPU, GPU and memory use while a fold trains; 0
             switches them off.
     """
 

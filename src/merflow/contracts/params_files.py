@@ -48,7 +48,7 @@ def read_params(path: Path, *, overrides: tuple[str, ...] = ()) -> Params:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ParamsError(f"{path} is not YAML: {error}") from error
     if not isinstance(values, dict):
-        raise ParamsError(f"{path}: expected a mapping, found {type(values).__name__}")
+        raise ParamsError(f"{path}: expected a mapping of sections, found {type(values).__name__}")
     for override in overrides:
         _set(values, override)
     where = str(path) + ("" if not overrides else f" with {masked(', '.join(overrides))}")
@@ -133,7 +133,7 @@ def _set(values: dict[str, Any], override: str) -> None:
     for section in sections:
         values = values.setdefault(section, {})
         if not isinstance(values, dict):
-            raise ParamsError(f"override {override!r}: {section!r} is a value, not a section")
+            raise ParamsError(f"override {override!r}: {section!r} is a value, not a section; write SECTION.KEY=VALUE")
     try:
         values[name] = yaml.load(text, Loader=_Loader) if text else ""
     except yaml.YAMLError as error:

@@ -51,7 +51,7 @@ def read_quarantine(path: Path) -> list[QuarantinedInput]:
         header, *rows = csv.reader(file)
     if tuple(header) != QuarantinedInput._fields:
         raise FeatureError(
-            f"{path} is no quarantine list: it has columns {', '.join(header)}, expected "
+            f"{path} is not a quarantine list: it has columns {', '.join(header)}, expected "
             f"{', '.join(QuarantinedInput._fields)}; remove it and extract again"
         )
     return [QuarantinedInput(*row) for row in rows]

@@ -14,7 +14,7 @@ class SplitParams(Strict):
     """The choice of the task, of folds and of development data. Shares are of the training utterances.
 
     Attributes:
-        task: The task that models learn: ``emotion``, or a score. ``auto`` is the corpus's usual task; splits record
+        task: The task that models learn: ``emotion``, or a score. ``auto`` is the corpus's default task; splits record
             which one that was.
         folds: Number of folds of ``k-fold``; other protocols ignore it.
         min_dev_per_class: A speaker or session becomes development data only with this many utterances of every class;
@@ -50,7 +50,7 @@ class SplitParams(Strict):
 
     @property
     def known_folds(self) -> int | None:
-        """Number of folds, where it is known before the corpus is read; None if it follows from the corpus."""
+        """Number of folds if it is known before the corpus is read; None if it depends on the corpus."""
         return self.folds if self.protocol == "k-fold" else FIXED_FOLDS.get(self.protocol)
 
     @field_validator("protocol", mode="before")

@@ -77,8 +77,8 @@ class Taxonomy:
             return self.labels[word]
         if self.shipped:
             raise LabelError(
-                f"label {raw!r} is no known emotion label ({nearest(raw, self.known_labels)}); correct it, or map it "
-                "in a taxonomy file of your own (corpus.taxonomy=FILE.yaml, see docs/adding-a-corpus.md)"
+                f"label {raw!r} is not a known emotion label ({nearest(raw, self.known_labels)}); correct it, or map "
+                "it in a taxonomy file of your own (corpus.taxonomy=FILE.yaml, see docs/adding-a-corpus.md)"
             )
         raise LabelError(
             f"label {raw!r} is neither in a class of taxonomy {self.name} nor among its dropped labels "

@@ -84,7 +84,7 @@ class TrafficRecord(Strict):
             any(share < 0 for share in self.probabilities.values())
             or abs(sum(self.probabilities.values()) - 1) > _SUM_TOLERANCE
         ):
-            raise ValueError("probabilities are no distribution")
+            raise ValueError("probabilities are not a distribution")
         return self
 
     @property

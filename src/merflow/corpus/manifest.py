@@ -67,7 +67,7 @@ class Manifest:
     def hash(self) -> str:
         """SHA-256 of the rows as 16 hexadecimal digits; it depends neither on ``root`` nor on the machine.
 
-        The classes of a taxonomy of the user's own take part, because their order is that of the logits.
+        The classes of a user's own taxonomy count, because their order is that of the logits.
         """
         table = conform(self.rows, MANIFEST, where="manifest")
         table = table.drop_columns([name for name in _RARE if table[name].null_count == len(table)])

@@ -1,4 +1,4 @@
-"""Public counts of CMU-MOSEI as its papers use it: 22,856 labelled utterances in an official split.
+"""Public counts of CMU-MOSEI as papers use it: 22,856 labelled utterances in an official split.
 
 They come from a public list of labels. They contain no labelled utterance, no transcript and no audio of the corpus.
 """

@@ -1,9 +1,9 @@
 """The processed files of CMU-MOSEI that are widely shared: one pickle with labels, words and computed features.
 
-The file holds ``train``, ``valid`` and ``test``, and each of them a row per utterance of ``id``, ``raw_text``,
-``regression_labels``, ``audio``, ``vision``, ``text`` and ``text_bert``. In the aligned file, the three arrays of
-features have one step per word. The unaligned file has more steps of audio and vision, and counts the real ones in
-``audio_lengths`` and ``vision_lengths``. All shapes are the file's.
+The file has three parts, ``train``, ``valid`` and ``test``. Each part has one row per utterance in ``id``,
+``raw_text``, ``regression_labels``, ``audio``, ``vision``, ``text`` and ``text_bert``. In the aligned file, the three
+feature arrays have one step per word. The unaligned file has more steps of audio and vision, and the number of real
+ones in ``audio_lengths`` and ``vision_lengths``. All shapes come from the file.
 
 Shapes: N utterances, W word steps, T steps of an array, D columns.
 """
@@ -58,8 +58,8 @@ class PickledPart:
 
     Attributes:
         features: Each array, ``(N, T, D)``.
-        words: ``(N, W)`` bool, True for the steps of the text that hold a token.
-        lengths: ``(N,)`` int64, the real steps of arrays that follow no words.
+        words: ``(N, W)`` bool, True for the steps of the text that have a token.
+        lengths: ``(N,)`` int64, the number of real steps of arrays that are not aligned to words.
     """
 
     features: dict[Array, np.ndarray]
@@ -67,7 +67,7 @@ class PickledPart:
     lengths: dict[Array, np.ndarray]
 
     def steps(self, array: Array, row: int) -> np.ndarray:
-        """Return the real steps of an utterance, ``(T, D)`` float32, with 0 for every number that audio lacks.
+        """Return the real steps of an utterance, ``(T, D)`` float32, with 0 for every missing audio value.
 
         COVAREP, which computed the audio, takes logarithms of silence: -inf and NaN mark missing numbers.
         """
@@ -114,7 +114,7 @@ class MoseiPickle:
         lacking = sum(part.lacking() for part in self.parts.values())
         return (
             f"the features are {'aligned to words' if self.aligned else 'unaligned'}: {shapes}",
-            f"{lacking} numbers of audio are -inf or NaN and are read as 0",
+            f"{lacking} audio values are -inf or NaN and are read as 0",
         )
 
 
@@ -128,12 +128,13 @@ def open_mosei_pickle(path: Path) -> MoseiPickle:
     missing = [name for name in PARTS if not isinstance(content, dict) or name not in content]
     if missing:
         raise CorpusError(
-            f"{path} holds no {', '.join(missing)}; pass a processed file of CMU-MOSEI, such as aligned_50.pkl"
+            f"{path} lacks {', '.join(missing)}; pass a processed file of CMU-MOSEI, such as aligned_50.pkl"
         )
     parts = {part: _Part(content[name], where=f"{path}, part {name}") for name, part in PARTS.items()}
     widths = {array: {each.array(array).shape[2] for each in parts.values()} for array in ARRAYS}
     if uneven := [array for array in ARRAYS if len(widths[array]) > 1]:
-        raise CorpusError(f"{path}: the parts have {uneven[0]} of different widths {sorted(widths[uneven[0]])}")
+        found = sorted(widths[uneven[0]])
+        raise CorpusError(f"{path}: the parts have {uneven[0]} of different widths {found}; get the file again")
     if len({each.aligned for each in parts.values()}) > 1:
         raise CorpusError(f"{path}: some parts are aligned and some are not; get the file again")
     clips = [clip for part, each in parts.items() for clip in each.clips(part)]
@@ -152,7 +153,7 @@ class _Part:
 
     def __init__(self, items: Any, *, where: str) -> None:  # noqa: ANN401 - whatever the pickle holds
         if not isinstance(items, dict):
-            raise CorpusError(f"{where} holds a {type(items).__name__}, not a dict; get the file again")
+            raise CorpusError(f"{where} is a {type(items).__name__}, not a dict; get the file again")
         self._items: Mapping[str, Any] = items
         self._where = where
         self._size = len(self._row("id"))
@@ -181,13 +182,13 @@ class _Part:
             found = _ID.fullmatch(name)
             if found is None or not name.isprintable():
                 raise CorpusError(
-                    f"{self._where}, row {row}: id {name[:100]!r} is not like video{SEPARATOR}12; get the file again"
+                    f"{self._where}, row {row}: id {name[:100]!r} is not of the form video{SEPARATOR}12; get the file again"
                 )
             video, clip = found.groups()
             yield PickledClip(part, row, video, int(clip), " ".join(text.split()), float(label))
 
     def features(self) -> PickledPart:
-        """Return the features with the steps that are real."""
+        """Return the features and the number of their real steps."""
         features = {name: self.array(name) for name in ARRAYS}
         words = self._words(steps=features["text"].shape[1])
         lengths: dict[Array, np.ndarray] = {}
@@ -238,7 +239,7 @@ class _Part:
     def _item(self, name: str) -> Any:  # noqa: ANN401 - whatever the pickle holds
         if name not in self._items:
             found = ", ".join(f"{one:.100}" for one in list(self._items)[:_MOST_NAMED])
-            raise CorpusError(f"{self._where} lacks {name}; it has {found}")
+            raise CorpusError(f"{self._where} has no {name}, only {found}; get the file again")
         return self._items[name]
 
     def _unlike(self, name: str, expected: str) -> CorpusError:
@@ -248,7 +249,7 @@ class _Part:
 
 
 def _lacking(values: np.ndarray) -> np.ndarray:
-    """Return where features hold -inf or NaN instead of a number."""
+    """Return a mask that is True where features are -inf or NaN."""
     lacking: np.ndarray = np.isnan(values) | np.isneginf(values)
     return lacking
 

@@ -23,8 +23,8 @@ def checks_of(
         profile: The cluster profile; None without one.
         params: The parameters.
         image: Image to check; None for the parameters'.
-        around: Folder in whose project the data's versions are looked up.
-        reason: The reason why there is no profile.
+        around: Folder in whose DVC project the versions of the data are looked up.
+        reason: Reason why there is no profile.
     """
     mlflow = (profile and profile.mlflow) or _server(params.tracking.uri)
     s3 = profile and profile.s3

@@ -26,7 +26,7 @@ class Finding:
     remedy: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        """Return the finding for machines."""
+        """Return the finding as JSON for machines."""
         return asdict(self)
 
 

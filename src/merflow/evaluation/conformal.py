@@ -48,10 +48,10 @@ def check_fit(coverage: float, *, count: int) -> None:
     """Raise unless conformal sets or intervals can be fitted on ``count`` predictions.
 
     Raises:
-        EvaluationError: The coverage is no share, or there are no predictions.
+        EvaluationError: The coverage is not a share, or there are no predictions.
     """
     if not 0 < coverage < 1:
-        raise EvaluationError(f"coverage {coverage} is no share; choose one between 0 and 1, such as 0.9")
+        raise EvaluationError(f"coverage {coverage} is not a share; choose one between 0 and 1, such as 0.9")
     if not count:
         raise EvaluationError("there are no development predictions to fit conformal sets on; train the folds again")
 

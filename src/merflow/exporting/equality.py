@@ -46,7 +46,7 @@ def compared(
         done(number, len(clips))
     if not differences:
         raise ExportError(
-            f"none of the {len(clips)} clips has {exported.facts.least_samples / RATE_HZ:g} s, so that the exported "
+            f"none of the {len(clips)} clips has {exported.facts.least_samples / RATE_HZ:g} s, so the exported "
             "model cannot be checked; name longer ones with --clips"
         )
     worst = max(differences, key=lambda each: each.difference)
@@ -54,7 +54,7 @@ def compared(
         outputs = "probabilities" if exported.facts.scale is None else "scores"
         raise ExportError(
             f"the exported model is not equal to PyTorch's: {outputs} differ by up to {worst.difference:.2g} on "
-            f"clip {worst.clip_id} ({worst.seconds:.1f} s), and {TOLERANCE:g} is allowed; nothing was kept"
+            f"clip {worst.clip_id} ({worst.seconds:.1f} s), but only {TOLERANCE:g} is allowed; nothing was kept"
         )
     return tuple(differences)
 

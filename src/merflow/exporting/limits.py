@@ -43,7 +43,7 @@ def remarks_on(ensemble: Ensemble) -> tuple[str, ...]:
         return ()
     return (
         f"It reads one clip. The model also reads up to {reach} turns of dialogue on either side where they are known; "
-        "the exported one predicts every clip as if they were not.",
+        "the exported one predicts every clip without them.",
     )
 
 
@@ -58,5 +58,5 @@ def _reason(role: Role, spec: EncoderSpec, streams: Sequence[Stream]) -> str:
         except ExportError as error:
             return str(error)
     elif spec.name == "audio" and not isinstance(build_preparer(spec, stream), SpeechPreparer):
-        return f"{spec.label} does not read samples but what its feature extractor makes of them outside of the model"
+        return f"{spec.label} reads the output of a feature extractor outside the model, not the samples"
     return ""

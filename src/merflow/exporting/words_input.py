@@ -66,7 +66,7 @@ class WordsInput:
 
 
 def _tokens(described: Mapping[str, Any], *, label: str) -> tuple[WordsKind, dict[str, Any]]:
-    """Return the kind of a tokenizer, and its facts without padding and limit."""
+    """Return the kind of a tokenizer, and its facts without padding and length limit."""
     model, normalizer, splitter = (described[key] or {} for key in ("model", "normalizer", "pre_tokenizer"))
     parts = tuple(part.get("type") for part in (model, normalizer, splitter))
     ends = _ends(described["post_processor"] or {})
@@ -91,7 +91,7 @@ def _tokens(described: Mapping[str, Any], *, label: str) -> tuple[WordsKind, dic
 
 
 def _ends(processor: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the tokens at both ends of a text as ``first`` and ``last``; nothing unless there is one at each end."""
+    """Return the tokens at both ends of a text as ``first`` and ``last``; nothing unless each end has exactly one."""
     if processor.get("type") in ("RobertaProcessing", "BertProcessing"):
         return {"first": int(processor["cls"][1]), "last": int(processor["sep"][1])}
     single = processor.get("single", [])

@@ -133,12 +133,12 @@ def _audio(value: Any, *, row: int) -> Path | Samples | None:  # noqa: ANN401 - 
     try:
         return _decoded(base64.b64decode(str(value).partition(",")[2], validate=True), row=row)
     except binascii.Error as error:
-        raise FeatureError(f"row {row}: audio is no base64 ({error}); write data:audio/wav;base64,...") from error
+        raise FeatureError(f"row {row}: audio is not base64 ({error}); write data:audio/wav;base64,...") from error
 
 
 def _decoded(content: bytes, *, row: int) -> Samples:
     try:
         values, rate_hz = soundfile.read(BytesIO(content), dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, OSError) as error:
-        raise FeatureError(f"row {row}: audio is no recording ({error}); pass the bytes of a WAV file") from error
+        raise FeatureError(f"row {row}: audio is not a recording ({error}); pass the bytes of a WAV file") from error
     return Samples(values, int(rate_hz))

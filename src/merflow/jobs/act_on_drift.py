@@ -73,7 +73,7 @@ def _call(host: str, path: str, *, query: Mapping[str, str], body: Mapping[str, 
     """
     asked = f"{host.rstrip('/')}/{path}" + (f"?{urlencode(query)}" if query else "")
     if not asked.startswith(("http://", "https://")):
-        raise MonitoringError(f"kfp {host} is no address; write http://HOST:PORT")
+        raise MonitoringError(f"kfp {host} is not an address; write http://HOST:PORT")
     content = None if body is None else json.dumps(body).encode()
     request = Request(asked, data=content, headers={"Content-Type": "application/json", **_authorization()})
     try:

@@ -58,7 +58,7 @@ class Corpora:
         """
         if not train_on or not test_on:
             missing = "--test-on" if train_on else "--train-on"
-            raise CorpusError(f"{missing} is missing; name the corpora of both, for example {missing} emodb:table=FILE")
+            raise CorpusError(f"{missing} is missing; give both options, for example {missing} emodb:table=FILE")
         sources = named_sources([*train_on, *test_on])
         if len(sources) < 2:
             raise CorpusError(

@@ -69,7 +69,7 @@ def explain(
     """
     if out.exists() and not (out / _LISTING).is_file():
         raise OutputError(
-            f"{out} exists and is no explanation ({_LISTING} is missing); name a folder that does not exist yet"
+            f"{out} exists and is not an explanation ({_LISTING} is missing); name a folder that does not exist yet"
         )
     opened = open_fold(fold, manifest=manifest, splits=splits, features=features, device=device)
     beside = against or counterpart(fold)

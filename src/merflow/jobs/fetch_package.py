@@ -51,7 +51,7 @@ def fetch_package(registry: Registry, text: str, *, into: Path, expected: str | 
         OutputError: The folder cannot be written.
     """
     if expected is not None and not _DIGEST.fullmatch(expected):
-        raise ServingError(f"{expected!r} is no digest; write sha256: and 64 hexadecimal digits")
+        raise ServingError(f"{expected!r} is not a digest; write sha256: and 64 hexadecimal digits")
     folder = into / FOLDER
     there = None if expected is None else _whole(folder, name=registry.name, text=text, expected=expected)
     if there is not None:

@@ -17,7 +17,7 @@ _POLL_S = 5.0
 
 
 def gate(registry: Registry, version: str, *, mode: Mode, policy: GatePolicy, load: Loader) -> Promotion:
-    """Compare a version with the champion and record the decision without moving anything. A refusal is no error.
+    """Compare a version with the champion and record the decision without moving anything. A refusal is not an error.
 
     Args:
         registry: The registered model.

@@ -166,7 +166,7 @@ def _on_disk(folder: Path) -> _Subject:
         return _Subject("model folder", (Training(str(folder), read_fold_record(folder)),))
     except ModelError as error:
         raise MerflowError(
-            f"{folder} is no model folder ({FOLD_RECORD}), no trained fold ({RECORD}), and no folder of trained folds"
+            f"{folder} is not a model folder ({FOLD_RECORD}), a trained fold ({RECORD}) or a folder of trained folds"
         ) from error
 
 
@@ -174,7 +174,7 @@ def _tracked(reference: str, *, uri: str | None) -> _Subject:
     """Read a run of MLflow, or the run that a model version comes from."""
     if not (lookup.is_run(reference) or lookup.is_version(reference)):
         raise MerflowError(
-            f"{reference!r} is no folder here, no run of MLflow (32 hexadecimal digits) and no model version "
+            f"{reference!r} is not a folder here, an MLflow run (32 hexadecimal digits) or a model version "
             "(models:/NAME/3, NAME@ALIAS)"
         )
     if uri is None:

@@ -71,7 +71,7 @@ def monitor(
     """
     since, until = moment(request.since, option="--since"), moment(request.until, option="--until")
     if not 0 < request.alpha < 1:
-        raise ParamsError(f"--alpha {request.alpha:g} is no level; choose one between 0 and 1, such as 0.01")
+        raise ParamsError(f"--alpha {request.alpha:g} is not a level; choose one between 0 and 1, such as 0.01")
     traffic = [record for path in request.traffic for record in read_records(path)]
     if not traffic:
         named = ", ".join(map(str, request.traffic))

@@ -49,4 +49,4 @@ def check_retraining(settings: MonitoringSettings) -> None:
     except ValueError as error:
         raise ParamsError(f"arguments is not JSON ({error}): {settings.arguments[:100]}") from error
     if not isinstance(value, dict):
-        raise ParamsError(f"arguments is no JSON object: {settings.arguments[:100]}")
+        raise ParamsError(f"arguments is not a JSON object: {settings.arguments[:100]}")

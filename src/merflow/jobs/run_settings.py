@@ -25,7 +25,7 @@ class RunSettings:
     """The user's settings of a pipeline's run.
 
     Attributes:
-        models: Variants, ``model:preset`` each.
+        models: Variants, each as ``model:preset``.
         corpus: Name of the corpus's reader.
         root: Release folder or utterance table; empty to generate a synthetic corpus.
         size: Size of a synthetic corpus.

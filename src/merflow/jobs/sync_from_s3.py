@@ -27,7 +27,7 @@ def sync_from_s3(address: str, *, uri: str | None) -> list[Uploaded]:
         TrackingError: ``uri`` is ``auto``, or see :func:`merflow.jobs.sync.sync`.
     """
     if uri == "auto":
-        raise TrackingError(f"{address} is no folder that could hold MLflow's database; name a server with --uri")
+        raise TrackingError(f"{address} is not a folder that could hold MLflow's database; name a server with --uri")
     with TemporaryDirectory(prefix="merflow-sync-") as scratch:
         root = Path(scratch).resolve()
         remote = RemoteWorkspace(root, S3Address.parse(address), client=connect())

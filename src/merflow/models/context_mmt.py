@@ -93,7 +93,7 @@ class ContextMMTConfig:
 
     @property
     def sources(self) -> tuple[Source, ...]:
-        """The modalities that take part."""
+        """The modalities in use."""
         taking_part = {source for path in PATHS[self.system] for source in path}
         return tuple(source for source in ROLE_OF if source in taking_part)
 

@@ -67,7 +67,7 @@ class FoalNetConfig:
     """A row of Table 2, and its sizes.
 
     Attributes:
-        modalities: The modalities that take part.
+        modalities: The modalities in use.
         avel: True to train audio-video emotion alignment.
         mem: True to train emotion matching.
         mem_weight: Lambda of Eq. 10 (Sec. 2.2).

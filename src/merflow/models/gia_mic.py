@@ -55,7 +55,7 @@ class GIAMICConfig:
     """A row of Table 2, and its sizes.
 
     Attributes:
-        modalities: The modalities that take part, in their order in joint sequences.
+        modalities: The modalities in use, in their order in joint sequences.
         system: ``gia-mic``, or ``baseline`` without interaction, for one modality or several.
         msr: True for modality-specific representations; if false, the preliminary sequences take their place.
         mir: True for modality-invariant representations; if false, the MSR alone is fused.
@@ -99,7 +99,7 @@ class GIAMICConfig:
 
 
 class Sequences(NamedTuple):
-    """The sequences ``(N, T, H)`` of all modalities that take part, and their masks ``(N, T)``."""
+    """The sequences ``(N, T, H)`` of all modalities in use, and their masks ``(N, T)``."""
 
     states: dict[Source, Tensor]
     present: dict[Source, Tensor]

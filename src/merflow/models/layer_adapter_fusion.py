@@ -49,7 +49,7 @@ class LayerAdapterFusionConfig:
     """A row of Table I or II, and its sizes.
 
     Attributes:
-        modalities: The modalities that take part.
+        modalities: The modalities in use.
         adapters: True for LA: speech and text are read from all layers. Context always has its last hidden layer.
         fusion: True for MF.
         dims: Model width (Sec. III-C: the encoders').

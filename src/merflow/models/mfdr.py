@@ -15,9 +15,9 @@ Decisions, where the paper is silent or its indices do not agree:
     - The window of word i starts at frame i h, also for the wider windows of Table 3 (hop h = 5). Algorithm 1 indexes
       by w although its text moves by h. Here a window first grows by half a window on either side, then by the next
       half windows.
-    - Frames before the start, after the end and in the padding take part in no softmax and no mean. The thresholds of
+    - Frames before the start, after the end and in the padding count in no softmax and no mean. The thresholds of
       Algorithm 1 do not shrink with them, so a cut window is less likely to widen. A weight counts as above the mean
-      only if it is so by more than rounding: equal weights are no key points.
+      only if it is so by more than rounding: equal weights are not key points.
     - Two presets are ours. `residual` adds the word's own vector to z; in the paper words enter through the weights
       alone. `proportional` spreads the windows of the words evenly over the utterance, instead of 100 ms per word.
     - SAWA has one head, as in Algorithm 1; the attention that makes the context g has 8. Neither encodes positions.

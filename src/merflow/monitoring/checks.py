@@ -25,9 +25,9 @@ from merflow.evaluation.drift import (
 from merflow.evaluation.significance import holm, student_interval
 from merflow.monitoring.samples import NUMBERS, Sample
 
-# Differences of shares that are not drift, however sure they are.
+# Differences in shares up to these are not drift, however significant.
 ABSTENTION_GAP, ACCURACY_GAP, COVERAGE_GAP = 0.10, 0.05, 0.05
-# The same for a rise of MAE, as a share of the scale's width.
+# The same for a rise in MAE, as a share of the scale's width.
 ERROR_GAP = 0.02
 FEWEST_LABELS = 50
 _PICTURE_BINS = 24

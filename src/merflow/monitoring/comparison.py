@@ -79,8 +79,8 @@ def _cautions(window: Window, reference: Reference, *, labelled: int, elsewhere:
         cautions.append(f"{plural(window.left_out, 'clip')} of other versions in the logs were left out.")
     if 0 < labelled < FEWEST_LABELS:
         cautions.append(
-            f"{plural(labelled, 'label')} came back; it takes {FEWEST_LABELS} to check {checked} and coverage."
+            f"{plural(labelled, 'label')} came back; checking {checked} and coverage takes {FEWEST_LABELS}."
         )
     if elsewhere:
-        cautions.append(f"{plural(elsewhere, 'label')} are of clips that are not in this window.")
+        cautions.append(f"{plural(elsewhere, 'label')} belong to clips that are not in this window.")
     return cautions

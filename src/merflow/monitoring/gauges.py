@@ -16,7 +16,7 @@ class DriftGauges:
     """Gauges on a registry; a check that was not made has no gauges."""
 
     def __init__(self, registry: "CollectorRegistry", *, labels: tuple[str, ...] = ()) -> None:
-        """Register them.
+        """Register the gauges.
 
         Args:
             registry: The registry.
@@ -40,9 +40,9 @@ class DriftGauges:
         self._psi = gauge("psi", "Population stability index of a number or of the predicted emotions.", "check")
         self._energy = gauge("energy", "Energy distance in standard deviations of the reference.", "check")
         self._p_value = gauge("p_value", "p-value of a check, adjusted by Holm's method.", "check")
-        self._alarm = gauge("alarm", "1 if the check found a drift.", "check")
+        self._alarm = gauge("alarm", "1 if the check found drift.", "check")
         self._share = gauge("share", "Abstention, coverage and accuracy of the window.", "check")
-        self._clips = gauge("window_clips", "Answered clips of the window.")
+        self._clips = gauge("window_clips", "Answered clips in the window.")
         self._time = gauge("last_run_timestamp_seconds", "Time of the comparison.")
 
     def show(self, results: DriftResults, *labels: str) -> None:

@@ -31,7 +31,7 @@ def read_records(path: Path) -> list[TrafficRecord]:
             return list(_segments(read_listening(path)))
         logs = sorted(path.glob("*.jsonl"))
         if not logs:
-            raise MonitoringError(f"{path} holds no log; {_EXPECTED}")
+            raise MonitoringError(f"{path} contains no log; {_EXPECTED}")
         return [record for log in logs for record in read_traffic(log)]
     if not path.is_file():
         raise MonitoringError(f"no such file: {path}; {_EXPECTED}")
@@ -81,7 +81,7 @@ def _predicted(path: Path) -> Iterator[TrafficRecord]:
             missing = [name for name in (*_NEEDED, answer) if name not in names]
             if missing:
                 raise MonitoringError(
-                    f"{path} has no column {missing[0]}, so it is no CSV of merflow predict; {_EXPECTED}"
+                    f"{path} has no column {missing[0]}, so it is not a CSV of merflow predict; {_EXPECTED}"
                 )
             rows = list(table)
     except (OSError, UnicodeDecodeError, csv.Error) as error:

@@ -76,10 +76,10 @@ def reference_of_package(folder: Path) -> Reference:
         promised=calibration.coverage,
         words=f"{plural(len(first), 'held-out utterance')} of {package.lineage.corpus}",
         cautions=(
-            f"{_ANSWERS[type(calibration)]} and abstention of the reference are those of the fold models, each on "
-            f"utterances that it did not learn from. The model in use is {package.made}, which may differ a little; "
+            f"{_ANSWERS[type(calibration)]} and abstention of the reference come from the fold models, each on "
+            f"utterances that it was not trained on. The model in use is {package.made}, which may differ a little; "
             "earlier traffic of the same version is an exact reference.",
-            *(["The corpus is synthetic, and nothing real resembles it."] if package.synthetic else []),
+            *(["The corpus is synthetic, and real traffic does not resemble it."] if package.synthetic else []),
         ),
         scale=scale_of(package),
     )

@@ -26,10 +26,10 @@ def drift_verdict(results: DriftResults) -> DriftVerdict:
     if not results.enough:
         few = min(results.clips, results.reference_clips)
         headline = f"{what}: too few clips to compare"
-        return DriftVerdict(headline, (against, f"A comparison takes {results.min_clips}; {few} are there."))
+        return DriftVerdict(headline, (against, f"A comparison takes {results.min_clips}; there are {few}."))
     drifted = results.drifted
     if not drifted:
-        none = f"None of {plural(len(results.checks), 'check')} found a difference beyond chance that is large enough."
+        none = f"None of {plural(len(results.checks), 'check')} found a difference that is significant and large."
         return DriftVerdict(f"{what}: no drift", (against, none))
     names = listed([f"{check.title[0].lower()}{check.title[1:]}" for check in drifted])
     return DriftVerdict(f"{what}: drift in {names}", (against, *map(sentence, drifted)))
@@ -47,8 +47,8 @@ def sentence(check: Check) -> str:
         case SharesCheck():
             most = max(check.window, key=lambda name: abs(check.window[name] - check.reference[name]))
             said = (
-                f"{most} was predicted for {percent(check.reference[most])}% and is for {percent(check.window[most])}% "
-                f"(PSI {check.psi:.2f}"
+                f"{most} was predicted for {percent(check.reference[most])}% and is now for "
+                f"{percent(check.window[most])}% (PSI {check.psi:.2f}"
             )
         case RateCheck():
             said = f"{percent(check.reference)}% were expected and {percent(check.window)}% found ("

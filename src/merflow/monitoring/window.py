@@ -49,7 +49,7 @@ def window_of(
     names = sorted({record.model for record in within} - {model})
     if names:
         raise MonitoringError(
-            f"clips of {listed(names)} are among those of {model}; give the logs of one model, or name another --model"
+            f"the logs of {model} also have clips of {listed(names)}; give one model's logs, or name another --model"
         )
     own = [record for record in within if record.version == version]
     if within and not own:
@@ -98,8 +98,8 @@ def moment(text: str, *, option: str, now: datetime | None = None) -> datetime |
         return _utc(text)
     except (ValueError, OverflowError) as error:
         raise MonitoringError(
-            f"{option} {text} is no time; write a date such as 2026-05-01, a time such as 2026-05-01T12:00, or a span "
-            "before now such as 24h, 7d or 2w"
+            f"{option} {text} is not a time; write a date such as 2026-05-01, a time such as 2026-05-01T12:00, or a "
+            "span before now such as 24h, 7d or 2w"
         ) from error
 
 
@@ -147,7 +147,7 @@ def _labels(path: Path, parsed: Callable[[str, str], _Label]) -> dict[str, _Labe
             missing = {"clip_id", "label"} - set(rows.fieldnames or ())
             if missing:
                 raise MonitoringError(
-                    f"{path} has no column {' and '.join(sorted(missing))}; its head is clip_id,label"
+                    f"{path} has no column {' and '.join(sorted(missing))}; its header must be clip_id,label"
                 )
             for row in rows:
                 where = f"{path} line {rows.line_num}"
@@ -155,13 +155,13 @@ def _labels(path: Path, parsed: Callable[[str, str], _Label]) -> dict[str, _Labe
                 if labels.setdefault(clip, label) != label:
                     raise MonitoringError(f"{where}: clip {clip} has two labels; keep one")
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise MonitoringError(f"cannot read {path} ({error}); labels are a CSV file with clip_id,label") from error
+        raise MonitoringError(f"cannot read {path} ({error}); give a CSV file with clip_id,label") from error
     return labels
 
 
 def _class_of(label: str, where: str, classes: Sequence[str]) -> str:
     if label not in classes:
-        raise MonitoringError(f"{where}: label {label!r} is no class of the model; {nearest(label, classes)}")
+        raise MonitoringError(f"{where}: label {label!r} is not a class of the model; {nearest(label, classes)}")
     return label
 
 
@@ -169,7 +169,7 @@ def _score_of(label: str, where: str, scale: ScoreScale | None) -> float:
     try:
         score = float(label)
     except ValueError as error:
-        raise MonitoringError(f"{where}: label {label!r} is no number; the model predicts scores") from error
+        raise MonitoringError(f"{where}: label {label!r} is not a number; the model predicts scores") from error
     low, high = (scale.low, scale.high) if scale else (-math.inf, math.inf)
     if not (math.isfinite(score) and low <= score <= high):
         raise MonitoringError(f"{where}: label {label} is not on the scale, {low:g} to {high:g}; correct it")
@@ -186,13 +186,13 @@ def check_labels(labels: Mapping[str, str | float], records: Sequence[TrafficRec
     unknown = [clip for clip in labels if clip not in counts]
     if labels and len(unknown) == len(labels):
         raise MonitoringError(
-            f"none of {plural(len(labels), 'label')}, such as that of {unknown[0]}, is of a clip in the window; name "
-            "clips as the log does"
+            f"none of {plural(len(labels), 'label')}, such as that of {unknown[0]}, belongs to a clip in the window; "
+            "use the clip ids of the log"
         )
     for clip in labels:
         if counts[clip] > 1:
             raise MonitoringError(
-                f"clip {clip} has a label and occurs {counts[clip]} times in the window; send clips under names of "
-                "their own"
+                f"clip {clip} has a label and occurs {counts[clip]} times in the window; send each clip "
+                "under a different name"
             )
     return len(unknown)

@@ -1,4 +1,4 @@
-"""A trained model's folder on this machine, found by the location given to a command."""
+"""The folder of a trained model on this machine, found by the location given to a command."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -15,7 +15,7 @@ from merflow.promotion.registry.state import CHAMPION
 
 @dataclass(frozen=True)
 class MonitoredModel:
-    """A model as named in the log.
+    """A model under its name in the log.
 
     Attributes:
         name: Its name.

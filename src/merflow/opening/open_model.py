@@ -1,4 +1,4 @@
-"""Opening a trained model from a folder, an MLflow run or the registry."""
+"""The opening of a trained model from a folder, an MLflow run or the registry."""
 
 from pathlib import Path
 
@@ -51,7 +51,7 @@ def _of_run(folder: Path, placement: Placement) -> Predictor:
     try:
         run = read_run(folder)
     except EvaluationError as error:
-        raise ServingError(f"{folder} holds no model; {EXPECTED}") from error
+        raise ServingError(f"{folder} contains no model; {EXPECTED}") from error
     champion = None if is_fold(folder) else _champion(run)
     if champion is None:
         return of_folds(run, placement)

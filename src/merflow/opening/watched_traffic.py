@@ -42,9 +42,9 @@ def _recent(model: ServedModel, location: str, tracking_uri: str | None) -> Rece
         found = monitored_model(location, tracking_uri=tracking_uri)
         reference = reference_of_package(found.package)
     except MerflowError as error:
-        say(f"serve: /metrics has no gauges of drift: {error}")
+        say(f"serve: /metrics has no drift gauges: {error}")
         return None
     if (found.name, found.version) != (model.name, model.version):
-        say(f"serve: /metrics has no gauges of drift: the champion, version {found.version}, is not what is served")
+        say(f"serve: /metrics has no drift gauges: the served model is not the champion, version {found.version}")
         return None
     return RecentDrift(reference, model)

@@ -120,7 +120,7 @@ def parse_profile(text: str, *, name: str, where: str, folder: Path | None = Non
             f"{where}: {profile.name} is a profile that merflow ships; give yours another name (`name: mine`)"
         )
     if _NAME.fullmatch(profile.name) is None:
-        raise PresetError(f"{where}: {profile.name!r} is no name; use letters, digits, dots, dashes (`name: mine`)")
+        raise PresetError(f"{where}: {profile.name!r} is not a name; use letters, digits, dots, dashes (`name: mine`)")
     return profile
 
 

@@ -36,7 +36,7 @@ def yaml_of(text: str, *, where: str, shape: str) -> Any:  # noqa: ANN401 - pars
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise PresetError(f"{where} is no YAML: {_yaml_problem(error)}; {shape}") from error
+        raise PresetError(f"{where} is not YAML: {_yaml_problem(error)}; {shape}") from error
 
 
 def described(value: object) -> str:

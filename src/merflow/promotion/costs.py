@@ -73,7 +73,7 @@ def smoke_test(folder: Path, clips: Sequence[Clip], *, task: Task, load: Loader)
         folder: The package.
         clips: A few clips.
         task: The task that it predicts.
-        load: Loads it; must be picklable.
+        load: Function that loads it; must be picklable.
     """
     start_s = time.perf_counter()
     try:
@@ -87,12 +87,12 @@ def smoke_test(folder: Path, clips: Sequence[Clip], *, task: Task, load: Loader)
 def measure_costs(
     folders: Sequence[Path], clips: Sequence[Clip], *, load: Loader, rounds: int = 2, repeats: int = 3
 ) -> tuple[Costs, ...]:
-    """Measure packages in turns, each time in a new process, so that a busy moment does not affect only one of them.
+    """Measure packages in turn, each time in a new process, so that a busy moment does not affect only one of them.
 
     Args:
         folders: The packages: the candidate, and the champion if there is one.
         clips: Clips that are predicted one at a time.
-        load: Loads a package; must be picklable.
+        load: Function that loads a package; must be picklable.
         rounds: New processes per package.
         repeats: Timed predictions per clip and process, after one that is not timed.
 
@@ -138,7 +138,7 @@ def _tried(folder: Path, clips: Sequence[Clip], *, task: Task, load: Loader) -> 
     if isinstance(task, Regression):
         return "" if np.isfinite(found).all() else "its scores are not finite"
     if not np.isfinite(found).all() or (found < 0).any() or (np.abs(found.sum(axis=1) - 1) > _SUM_TOLERANCE).any():
-        return "its probabilities are no distribution over the classes"
+        return "its probabilities are not a distribution over the classes"
     return ""
 
 

@@ -171,7 +171,7 @@ def _read(content: bytes, where: str) -> pd.DataFrame:
             return pd.read_parquet(BytesIO(content))
         return pd.read_csv(BytesIO(content), dtype=str, keep_default_na=False, skipinitialspace=True)
     except (ValueError, OSError, UnicodeDecodeError, pa.ArrowException) as error:
-        raise ServingError(f"{where} is no table: {str(error).splitlines()[0]}; write CSV or Parquet") from error
+        raise ServingError(f"{where} is not a table: {str(error).splitlines()[0]}; write CSV or Parquet") from error
 
 
 def _is_missing(value: Any) -> bool:  # noqa: ANN401 - any cell

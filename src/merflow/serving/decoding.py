@@ -175,7 +175,7 @@ def open_recording(path: Path) -> Iterator[Decoded]:
         container = av.open(f"file:{path}", options=CONTAINER_OPTIONS, metadata_errors="replace")
     except (av.FFmpegError, OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise MediaError(f"{path} is no recording that FFmpeg reads ({reason}); convert it to WAV") from error
+        raise MediaError(f"{path} is not a recording that FFmpeg reads ({reason}); convert it to WAV") from error
     with container:
         yield opened(container, name=str(path))
 

@@ -98,7 +98,7 @@ def _sound_file(source: Path | bytes, header: Any, *, limit_s: float | None) -> 
             for block in opened.blocks(block_frames, dtype="float32", always_2d=True):
                 parts.append(_mono(block))
     except (soundfile.SoundFileError, OSError) as error:
-        raise MediaError(f"{_named(source)} is no readable recording: {error}") from error
+        raise MediaError(f"{_named(source)} is not a readable recording: {error}") from error
     return _checked(source, parts, rate_hz=header.samplerate)
 
 
@@ -155,13 +155,13 @@ def _checked(source: Path | bytes, parts: Sequence[np.ndarray], *, rate_hz: int)
     if not len(values):
         raise MediaError(f"{_named(source)} has no samples")
     if not np.isfinite(values).all():
-        raise MediaError(f"{_named(source)} has samples that are no numbers")
+        raise MediaError(f"{_named(source)} has samples that are not numbers")
     return to_16_khz_mono(values[:, None], rate_hz=rate_hz)
 
 
 def _check_layout(source: Path | bytes, *, channels: int, rate_hz: int) -> None:
     if not 1 <= channels <= _MAX_CHANNELS or not 1 <= rate_hz <= _MOST_HZ:
-        raise MediaError(f"{_named(source)} claims {channels} channels at {rate_hz} Hz, which is no speech")
+        raise MediaError(f"{_named(source)} claims {channels} channels at {rate_hz} Hz, which cannot be speech")
 
 
 def _check_length(source: Path | bytes, seconds: float, *, limit_s: float | None) -> None:

@@ -116,7 +116,7 @@ def finish(unfinished: object, state: object) -> None:
         case False, (1, tuple() as shape, np.dtype() as dtype, int() as by_column, content):
             unfinished.value = array_of(shape, dtype, content, order="F" if by_column else "C")
         case _:
-            raise NotPlainError(f"this is no state of {'a NumPy type' if unfinished.code else 'an array'}")
+            raise NotPlainError(f"this is not a state of {'a NumPy type' if unfinished.code else 'an array'}")
 
 
 def array_of(shape: tuple[Any, ...], dtype: np.dtype, content: object, *, order: Any) -> Any:  # noqa: ANN401
@@ -138,7 +138,7 @@ def array_of(shape: tuple[Any, ...], dtype: np.dtype, content: object, *, order:
     if dtype.kind == "U":
         letters = np.frombuffer(content, f"{dtype.str[0]}u4")
         if ((letters > _LAST_CHARACTER) | (letters >> 11 == _SURROGATES)).any():
-            raise NotPlainError("an array of texts holds numbers that are no characters")
+            raise NotPlainError("an array of texts holds numbers that are not characters")
     return array
 
 

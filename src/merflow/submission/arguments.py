@@ -1,4 +1,4 @@
-"""The parameters of a run, checked before it is submitted in the same way as its first step would check them."""
+"""The parameters of a run, checked before submission just as its first step would check them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,14 +25,14 @@ TUNE, PROMOTE, MONITOR = "merflow-tune", "merflow-promote", "merflow-monitor"
 
 @dataclass(frozen=True)
 class RunOptions:
-    """Settings of a run as a user gives them; what is None keeps the package's default.
+    """A user's settings for a run; None keeps the package's default.
 
     Attributes:
-        models: Variants, ``model:preset`` each.
+        models: Variants, each as ``model:preset``.
         corpus: Name of the corpus's reader.
         root: The corpus as the pods see it.
         size: Size of a synthetic corpus.
-        task: The thing that models learn.
+        task: Target that the models learn.
         name: Name of the run in MLflow, or of the study.
         preset: Name of the preset that ``tune`` writes.
         quarantine: True to set bad rows aside.
@@ -41,7 +41,7 @@ class RunOptions:
         further: Parameters of ``promote`` (:mod:`merflow.contracts.promotion_settings`) or of ``monitor``
             (:mod:`merflow.contracts.monitoring_requests`).
         params: File of parameters that replace the package's.
-        overrides: Changes to single parameters, ``training.threads=2`` each.
+        overrides: Changes to single parameters, each as ``training.threads=2``.
         command: The command that repeats the run.
     """
 
@@ -70,17 +70,17 @@ def arguments(package: Package, options: RunOptions) -> dict[str, Any]:
     """Return the parameters of a run.
 
     Raises:
-        SubmissionError: The package does not have a parameter, or a value cannot work.
+        SubmissionError: The package lacks a parameter, or a value cannot work.
         ParamsError: The parameters are wrong, or cannot work in this package.
         PresetError: A variant is unknown.
     """
     if pipeline_name(package) == MONITOR:
         return _of_monitor(package, options)
     if "models" not in package.parameters:
-        raise SubmissionError("this package is none of merflow's: it has no parameter models; compile one of merflow's")
+        raise SubmissionError("this package is not one of merflow's: it has no parameter models; compile one of them")
     if not options.models:
         raise SubmissionError(f"{pipeline_name(package)} trains variants; name them with --models")
-    if options.task is not None and "task" not in package.parameters:  # as in promote, which has enough of them
+    if options.task is not None and "task" not in package.parameters:  # promote has too many parameters to add it
         options = replace(options, task=None, overrides=(*options.overrides, f"splits.task={options.task}"))
     params = _params(package, options)
     tunes = pipeline_name(package) == TUNE
@@ -114,7 +114,7 @@ def arguments(package: Package, options: RunOptions) -> dict[str, Any]:
 
 
 def _of_monitor(package: Package, options: RunOptions) -> dict[str, Any]:
-    """Return the parameters of a comparison.
+    """Return the parameters of a monitoring run.
 
     Raises:
         SubmissionError: An option is for pipelines that train, or no traffic is named.
@@ -153,7 +153,7 @@ def folds_expected(package: Package, values: Mapping[str, Any]) -> int | None:
 
 
 def _profile(package: Package, params: Params) -> EncoderProfile:
-    """Return the encoders: those of the package if it carries the text of the profile that its parameters name."""
+    """Return the encoders; they come from the package if it contains the profile that its parameters name."""
     carried = str(package.parameters.get("profile", {}).get("defaultValue", ""))
     if carried and params.features.profile == _packaged(package).features.profile:
         return parse_profile(carried, name="carried", where="the package's profile")
@@ -171,7 +171,7 @@ def _packaged(package: Package) -> Params:
 
 
 def _chosen_params(package: Package, options: RunOptions) -> Params | None:
-    """Return the parameters that replace the package's; None if the user changes none."""
+    """Return the parameters that replace the package's; None if the user changes nothing."""
     if options.params is None and not options.overrides:
         return None
     if any(each.startswith("cluster.") for each in options.overrides):

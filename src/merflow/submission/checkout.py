@@ -23,15 +23,15 @@ class Checkout:
 
     @classmethod
     def of_merflow(cls) -> "Checkout":
-        """Return the checkout of the code that runs; its commits are unknown where merflow is installed otherwise."""
+        """Return the checkout of the running code; without a checkout, its commits are unknown."""
         return cls(_SOURCE.parents[1])
 
     def described(self) -> str:
-        """Return the commit of the code that runs, with ``-dirty`` if files differ from it; empty if it is unknown."""
+        """Return the commit of the running code, with ``-dirty`` if files differ from it; empty if it is unknown."""
         return git_commit()
 
     def commit(self, revision: str) -> str | None:
-        """Return the commit of a branch, tag or commit name; None if there is none, or no checkout."""
+        """Return the commit of a branch, tag or commit name; None if it does not exist, or there is no checkout."""
         if revision.startswith("-") or self._git("rev-parse", "--show-toplevel") != str(self.root.resolve()):
             return None
         return self._git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}") or None
@@ -43,7 +43,7 @@ class Checkout:
         return sorted({*changed, *new})
 
     def _git(self, *arguments: str) -> str:
-        """Return the output of git; empty if it fails."""
+        """Return the output of a git command; empty if the command fails."""
         try:
             done = subprocess.run(["git", "-C", str(self.root), *arguments], capture_output=True, text=True)
         except OSError:

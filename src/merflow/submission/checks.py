@@ -23,13 +23,13 @@ _OTHER = "the package's code differs from the local code, so no commit is record
 
 @dataclass(frozen=True)
 class Checked:
-    """Facts about a package that are recorded with its run.
+    """The facts about a package that are recorded with its run.
 
     Attributes:
         image: Image of the steps.
         commit: Commit of the code, with ``-dirty`` if files differ from it; empty if it is not known.
-        code: Digest of all code; empty if the package has other code or no digests.
-        notes: Sentences about what was not checked.
+        code: Digest of all code; empty if the package's code differs or it has no digests.
+        notes: One sentence per check that was not made.
     """
 
     image: str
@@ -52,13 +52,13 @@ def check(
     Args:
         package: The package.
         path: Its file.
-        around: Folder in whose checkout the data's versions are looked up.
+        around: Folder in whose DVC project the versions of the data are looked up.
         revision: Branch, tag or commit whose code the package must have; None for the local code.
         allowed: Reasons that the user accepts: ``tag``, ``other-code``, ``unpushed``.
         rules: Rules of ``merflow pipeline lint`` that the package may break.
 
     Raises:
-        SubmissionError: With every reason.
+        SubmissionError: There are reasons; the message lists them all.
     """
     problems: list[str] = []
     notes: list[str] = []
@@ -94,7 +94,7 @@ def image_of(package: Package) -> str:
     """Return the image of a package's steps.
 
     Raises:
-        SubmissionError: It has none.
+        SubmissionError: No step has an image.
     """
     images = sorted({str(pod.container.get("image", "")) for pod in package.pods.values()})
     if not images:
@@ -103,7 +103,7 @@ def image_of(package: Package) -> str:
 
 
 def _commit(revision: str | None) -> tuple[str, list[str]]:
-    """Return the commit of the code, and problems with a revision that the user names."""
+    """Return the commit of the code, and any problems with the revision that the user names."""
     checkout = Checkout.of_merflow()
     if revision is None:
         return checkout.described(), []
@@ -144,7 +144,7 @@ def _image(image: str, *, commit: str, allowed: Collection[str]) -> tuple[list[s
     try:
         labels = labels_of(image)
     except SubmissionError as error:
-        return [], [f"the labels of the image are not checked: {error}"]
+        return [], [f"the image's labels are not checked: {error}"]
     if OTHER_CODE in allowed:
         return [], []
     label, code = labels.get(CODE), whole_code_digest()
@@ -167,10 +167,10 @@ def _image(image: str, *, commit: str, allowed: Collection[str]) -> tuple[list[s
 
 
 def _data(around: Path, *, allowed: Collection[str]) -> tuple[list[str], list[str]]:
-    """Find versions of manifest and splits that the DVC remote lacks."""
+    """Return problems if the DVC remote lacks versions of the manifest or the splits, and notes."""
     project = Project.around(around)
     if project is None or not any(project.files_of(stage)[1] for stage in STAGES):
-        return [], [f"{around.resolve()} is in no DVC project with splits, so that none are looked for on a remote"]
+        return [], [f"{around.resolve()} is not in a DVC project with splits, so the remote is not checked for them"]
     if UNPUSHED in allowed:
         return [], []
     try:

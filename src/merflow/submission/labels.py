@@ -1,4 +1,4 @@
-"""Labels of an image: from this machine's podman or docker if it has the image, else from its registry.
+"""Labels of an image, from podman or docker on this machine if they have the image, otherwise from its registry.
 
 Registries are queried through their HTTP API (version 2), with the login that podman, docker and skopeo store.
 """
@@ -38,7 +38,7 @@ def labels_of(image: str) -> dict[str, str]:
     """Return the labels of an image.
 
     Raises:
-        SubmissionError: Neither this machine has the image, nor does its registry give it.
+        SubmissionError: The image is neither on this machine nor available from its registry.
     """
     local = _local(image)
     if local is not None:
@@ -65,7 +65,7 @@ class Registry:
         self._bearer: str | None = None
 
     def labels(self, reference: str) -> dict[str, str]:
-        """Return the labels of a tag or digest; of an image for several platforms, those of Linux on x86-64.
+        """Return the labels of a tag or digest; for a multi-platform image, those of Linux on x86-64.
 
         Raises:
             SubmissionError: The registry refuses, cannot be reached, or has no such image.
@@ -75,7 +75,7 @@ class Registry:
             chosen = [each for each in manifest["manifests"] if _is_usual(each.get("platform", {}))]
             if not chosen:
                 raise SubmissionError(
-                    f"image {self._host}/{self._name} is not built for linux/amd64; build it for that"
+                    f"image {self._host}/{self._name} is not built for linux/amd64; build it for this platform"
                 )
             manifest = self._get(f"manifests/{chosen[0]['digest']}", accept=_MANIFESTS)
         config = self._get(f"blobs/{manifest['config']['digest']}", accept="*/*")
@@ -115,7 +115,7 @@ class Registry:
         return {"Authorization": f"Basic {kept}"} if kept else {}
 
     def _log_in(self, challenge: str) -> None:
-        """Get a token for reading from the service that the registry names; keep none if it names no service."""
+        """Get a read token from the service that the registry names; keep no token if it names none."""
         fields = dict(_CHALLENGE.findall(challenge))
         if not challenge.lower().startswith("bearer") or "realm" not in fields:
             return
@@ -133,7 +133,7 @@ def _is_usual(platform: Mapping[str, str]) -> bool:
 
 
 def _local(image: str) -> dict[str, str] | None:
-    """Return the labels of an image that this machine has; None if no program has it."""
+    """Return the labels of an image on this machine; None if neither podman nor docker has it."""
     for program in ("podman", "docker"):
         if shutil.which(program) is None:
             continue
@@ -148,7 +148,7 @@ def _local(image: str) -> dict[str, str] | None:
 
 
 def _kept_login(host: str) -> str | None:
-    """Return the login for a registry as podman or docker store it, in base64; None without one."""
+    """Return the base64 login that podman or docker stored for a registry; None if there is none."""
     for path in _login_files():
         try:
             entries = json.loads(path.read_text(encoding="utf-8")).get("auths", {})

@@ -8,9 +8,9 @@ from merflow.submission.server import Server
 
 
 def links_of(server: Server, run: Run) -> Iterator[tuple[str, str]]:
-    """Yield the name and the address of every link; addresses that are not known are left out.
+    """Yield the name and the URL of every link; unknown URLs are left out.
 
-    If KFP's MLflow plugin is installed, it provides the address of the run in MLflow.
+    If KFP's MLflow plugin is installed, it provides the URL of the run in MLflow.
     """
     yield "Run", url_of(server, run.id)
     if run.state == SUCCEEDED:

@@ -1,8 +1,8 @@
 """Names of a run's pods, which KFP's API does not list, and their logs, which it returns by these names.
 
 Argo names a node by the path of its tasks. The number in a node's id and in its pod's name is a hash of that path
-(FNV-1a, 32 bits), so both follow from the graph. KFP's API lists the ids as the children of tasks, which shows which
-of them exist.
+(FNV-1a, 32 bits), so both follow from the graph. KFP's API lists the ids as children of tasks, and this shows
+which pods exist.
 """
 
 from collections.abc import Iterator
@@ -56,7 +56,7 @@ def logs_of(
         run: The run.
         graph: Its package.
         steps: Its steps.
-        step: Name of a step; None for every failed step, or for the running steps if none failed.
+        step: Name of a step; None for all failed steps, or for the running ones if none failed.
         fold: Number of a fold, from 1; None for all folds, or for the failed ones if no step is named.
 
     Raises:
@@ -68,8 +68,8 @@ def logs_of(
     chosen = [step] if step else [each.name for each in steps if each.state == "FAILED"]
     chosen = chosen or [each.name for each in steps if each.state == "RUNNING"]
     if not chosen:
-        known = f"name one: {', '.join(by_name)}" if by_name else "KFP lists no steps of it"
-        raise SubmissionError(f"no step of run {run.id} failed or runs; {known}")
+        known = f"name one: {', '.join(by_name)}" if by_name else "KFP lists no steps for it"
+        raise SubmissionError(f"no step of run {run.id} has failed or is running; {known}")
     for name in chosen:
         folds = by_name[name].failed_iterations if step is None else ()
         yield from _logs_of_step(server, run, graph, name=name, folds=(fold,) if fold else folds)
@@ -81,7 +81,7 @@ def _logs_of_step(server: Server, run: Run, graph: Package, *, name: str, folds:
     if not nodes:
         of = f" of fold {', '.join(map(str, folds))}" if folds else ""
         raise SubmissionError(
-            f"step {name}{of} of run {run.id} has no pod: it waits, or KFP took its result from the cache; "
+            f"step {name}{of} of run {run.id} has no pod: it is waiting, or KFP took its result from the cache; "
             f"see merflow pipeline status {run.id}"
         )
     missing = []
@@ -144,7 +144,7 @@ def pod_name(workflow: str, path: str, task: Task, settings: Pod) -> str:
         workflow: Name of the workflow.
         path: Argo's name of the node.
         task: The step in its graph.
-        settings: Its pod; KFP counts its labels and annotations in the name of Argo's template.
+        settings: Settings of its pod; KFP puts the number of labels and annotations into the name of Argo's template.
     """
     template = "system-container-impl"
     if "retryPolicy" in task.spec:

@@ -27,14 +27,14 @@ EXAMPLE = """\
 default = "lab"
 
 [cluster.lab]
-host = "https://kubeflow.example.org/pipeline" # the address of KFP's API; the UI is expected there, too
+host = "https://kubeflow.example.org/pipeline" # the URL of KFP's API; the UI is expected there as well
 namespace = "speech"                           # leave it out if KFP is installed for a single user
 experiment = "merflow"
 token_command = "kubectl create token merflow-submit --namespace speech --audience pipelines.kubeflow.org"
 # or token_file = "/var/run/secrets/kubeflow/pipelines/token"; leave both out if KFP needs no token
 # ca_file = "/etc/ssl/certs/lab-ca.pem"        # the CA certificates that verify the host
 mlflow = "https://mlflow.example.org"          # for links, and for merflow doctor
-# s3 = "s3://merflow/lab"                      # for merflow doctor, as the next two
+# s3 = "s3://merflow/lab"                      # for merflow doctor, like the next two
 # s3_endpoint = "https://s3.example.org"
 # study = "postgresql://optuna@postgres.example.org/optuna"
 """
@@ -47,16 +47,16 @@ class ClusterProfile(Strict):
     """One cluster.
 
     Attributes:
-        host: Address of KFP's API.
+        host: URL of KFP's API.
         namespace: Namespace of the runs; None for a KFP without namespaces.
         experiment: KFP experiment of the runs.
         token_command: Command and arguments that print a token; empty for none.
         token_file: File that holds a token; None for none.
         ca_file: PEM file with the CA certificates that verify the host; None for the system's.
-        ui: Address of KFP's UI; None for that of the API.
-        mlflow: Address of MLflow; None if it is not known.
+        ui: URL of KFP's UI; None if it is that of the API.
+        mlflow: URL of MLflow; None if it is not known.
         s3: ``s3://bucket/prefix`` that runs may write to; None if it is not known.
-        s3_endpoint: Address of the S3 server; None for AWS.
+        s3_endpoint: URL of the S3 server; None for AWS.
         study: Database of studies, without a password; None if it is not known.
     """
 
@@ -81,7 +81,7 @@ class ClusterProfile(Strict):
     @classmethod
     def _address(cls, url: str | None) -> str | None:
         if url is not None and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname):
-            raise ValueError(f"{masked(url)!r} is not an address; write it as https://HOST or http://HOST:PORT")
+            raise ValueError(f"{masked(url)!r} is not a URL; write it as https://HOST or http://HOST:PORT")
         return None if url is None else url.rstrip("/")
 
     @field_validator(*_FIELDS_WITH_URLS)
@@ -89,8 +89,8 @@ class ClusterProfile(Strict):
     def _no_password(cls, url: str | None) -> str | None:
         if url is not None and without_password(url)[1] is not None:
             raise ValueError(
-                f"{masked(url)!r} has a password, and this file is not the place for one; leave it out, and give it in "
-                "PGPASSWORD, MLFLOW_TRACKING_PASSWORD or AWS_SECRET_ACCESS_KEY"
+                f"{masked(url)!r} contains a password, which does not belong in this file; remove it, and set "
+                "PGPASSWORD, MLFLOW_TRACKING_PASSWORD or AWS_SECRET_ACCESS_KEY instead"
             )
         return url
 
@@ -114,7 +114,7 @@ class ClusterProfile(Strict):
 
     @property
     def ui_address(self) -> str:
-        """Address of KFP's UI, without a slash at its end."""
+        """URL of KFP's UI, without a trailing slash."""
         return self.ui or self.host
 
 
@@ -139,7 +139,7 @@ class Profiles:
 
 
 def config_file(environment: Mapping[str, str] | None = None, platform: str = sys.platform) -> Path:
-    """Return the path of the file, by the convention of the platform.
+    """Return the path of the file, following the convention of the platform.
 
     Args:
         environment: Environment variables; None for those of this process.
@@ -179,8 +179,8 @@ def read_profiles(path: Path) -> Profiles:
         raise SubmissionError(f"{path} is not TOML: {error}; it looks like this:\n\n{EXAMPLE}") from error
     for where, key in _secrets(values):
         raise SubmissionError(
-            f"{path}: {where} may not be in this file, because files of settings are copied and shown; remove it, and "
-            f"name a command or a file that gives a token: token_command or token_file{_hint(key)}"
+            f"{path}: {where} must not be in this file, because settings files get copied and shown; remove it, and "
+            f"name a command or a file that provides a token: token_command or token_file{_hint(key)}"
         )
     try:
         parsed = parse(_File, values, where=str(path))
@@ -196,11 +196,11 @@ def read_profiles(path: Path) -> Profiles:
 def choose(
     name: str | None, *, host: str | None = None, namespace: str | None = None, path: Path | None = None
 ) -> tuple[str, ClusterProfile]:
-    """Return the name and the profile to use: the named one, MERFLOW_PROFILE's, the file's default, or its only one.
+    """Return the profile to use, with its name: the named one, MERFLOW_PROFILE's, the file's default, or its only one.
 
     Args:
         name: Name of a profile; None to choose as above.
-        host: Address that replaces the profile's. Without a file or profile, it makes a profile without login.
+        host: URL that replaces the profile's. Without a file or profile, it makes a profile without login.
         namespace: Namespace that replaces the profile's.
         path: The file; None for the user's.
 
@@ -217,7 +217,7 @@ def choose(
         return _changed(host, _profile_of({"host": host}), host=None, namespace=namespace)
     if wanted is None:
         raise SubmissionError(
-            f"{path} names no default; pass --profile NAME, or add a line such as default = "
+            f"{path} has no default profile; pass --profile NAME, or add a line such as default = "
             f'"{next(iter(profiles.clusters), "lab")}" at its top'
         )
     if wanted not in profiles.clusters:
@@ -226,13 +226,13 @@ def choose(
 
 
 def warnings_of(path: Path, profile: ClusterProfile) -> Iterator[str]:
-    """Yield warnings about files of a profile that others can read or change."""
+    """Yield a warning for each file of a profile that others can read or change."""
     if profile.token_command and _mode(path) & (stat.S_IWOTH | stat.S_IWGRP):
         yield f"others can change {path}, and its token_command runs as you; run: chmod go-w {path}"
     if profile.token_file and _mode(path) & stat.S_IROTH:
-        yield f"{path} may be read by everyone, who learns from it where your token is; run: chmod o-r {path}"
+        yield f"everyone can read {path}, which says where your token is; run: chmod o-r {path}"
     if profile.token_file and _mode(Path(profile.token_file)) & stat.S_IROTH:
-        yield f"{profile.token_file} holds a token that everyone may read; run: chmod o-r {profile.token_file}"
+        yield f"everyone can read the token in {profile.token_file}; run: chmod o-r {profile.token_file}"
 
 
 def _changed(
@@ -252,7 +252,7 @@ def _profile_of(values: Mapping[str, Any]) -> ClusterProfile:
 
 
 def _secrets(values: Mapping[str, Any], where: str = "") -> Iterator[tuple[str, str]]:
-    """Yield the dotted and the plain name of every key that is meant for a secret."""
+    """Yield the dotted and the plain name of every key that looks like a secret."""
     for key, value in values.items():
         dotted = f"{where}.{key}" if where else key
         if isinstance(value, dict):

@@ -13,7 +13,7 @@ SUCCEEDED, FAILED, CANCELED, SKIPPED, CANCELING = "SUCCEEDED", "FAILED", "CANCEL
 ENDED = (SUCCEEDED, FAILED, CANCELED, SKIPPED)
 _ID_LENGTH = 36
 _PAGE = 100
-_NEVER = datetime(1970, 1, 2, tzinfo=UTC)  # KFP writes 1970-01-01 for a time that has not come
+_NEVER = datetime(1970, 1, 2, tzinfo=UTC)  # KFP writes 1970-01-01 for a time that is not set
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,11 @@ class Run:
         id: KFP's id, a UUID.
         name: Name in KFP's UI.
         state: KFP's state, for example ``RUNNING``.
-        created: Time when it was made; None if KFP does not say.
-        finished: Time when it ended; None while it runs.
+        created: Creation time; None if KFP does not say.
+        finished: End time; None while it runs.
         error: KFP's error message; empty if there is none.
         description: Its description.
-        raw: The run as KFP's client gives it.
+        raw: The run as KFP's client returns it.
     """
 
     id: str
@@ -42,22 +42,22 @@ class Run:
 
     @property
     def ended(self) -> bool:
-        """True if it has finished, whatever the outcome."""
+        """True if the run has finished, whatever the outcome."""
         return self.state in ENDED
 
     @property
     def parameters(self) -> Mapping[str, Any]:
-        """Parameters that it was given."""
+        """Parameters of the run."""
         config = self.raw.runtime_config
         return (config and config.parameters) or {}
 
     @property
     def seconds(self) -> float | None:
-        """Seconds that it took, or has taken until now; None if KFP does not say."""
+        """Duration in seconds, up to now while it runs; None if KFP does not say."""
         return None if self.created is None else ((self.finished or datetime.now(UTC)) - self.created).total_seconds()
 
     def as_json(self, *, url: str) -> dict[str, Any]:
-        """Return the run for machines."""
+        """Return the run as JSON for machines."""
         return {
             "id": self.id,
             "name": self.name,
@@ -70,12 +70,12 @@ class Run:
 
 
 def url_of(server: Server, run_id: str) -> str:
-    """Return the address of a run's page in KFP's UI."""
+    """Return the URL of a run's page in KFP's UI."""
     return f"{server.profile.ui_address}/#/runs/details/{run_id}"
 
 
 def read_run(server: Server, run_id: str) -> Run:
-    """Read a run by its whole id.
+    """Read a run by its full id.
 
     Raises:
         SubmissionError: There is no such run, or the server refuses or cannot be reached.
@@ -172,7 +172,7 @@ def experiment_id(server: Server, name: str, *, create: bool = False) -> str:
     Args:
         server: The server.
         name: Its name.
-        create: True to make it if there is none.
+        create: True to create it if it does not exist.
 
     Raises:
         SubmissionError: There is no such experiment, or the server refuses or cannot be reached.
@@ -198,7 +198,7 @@ def experiment_id(server: Server, name: str, *, create: bool = False) -> str:
             repeatable=False,
         )
     except LostAnswerError:
-        return experiment_id(server, name)  # made after all, or an error that says it is missing
+        return experiment_id(server, name)  # it was created after all, or this raises that it is missing
     return str(made.experiment_id)
 
 
@@ -215,7 +215,7 @@ def filter_of(conditions: Mapping[str, tuple[str, str]]) -> str:
 
 
 def run_of(raw: Any) -> Run:  # noqa: ANN401 - kfp has no types
-    """Return a run of KFP's client."""
+    """Return the run from KFP's client in merflow's form."""
     return Run(
         id=str(raw.run_id),
         name=str(raw.display_name or ""),
@@ -229,7 +229,7 @@ def run_of(raw: Any) -> Run:  # noqa: ANN401 - kfp has no types
 
 
 def moment(time: datetime | None) -> datetime | None:
-    """Return a time from KFP; None for KFP's value for never."""
+    """Return a time from KFP; None if KFP has not set it."""
     return time if time is not None and time > _NEVER else None
 
 

@@ -28,7 +28,7 @@ class Schedule:
         when: A cron expression, or an interval such as ``every 86400 s``.
         max_concurrency: Number of its runs that may run at the same time.
         catch_up: True to start the runs that were missed while it was disabled.
-        created: Time when it was made.
+        created: Creation time.
     """
 
     id: str
@@ -40,7 +40,7 @@ class Schedule:
     created: datetime | None
 
     def as_json(self) -> dict[str, Any]:
-        """Return the schedule for machines."""
+        """Return the schedule as JSON for machines."""
         return {
             "id": self.id,
             "name": self.name,
@@ -56,7 +56,7 @@ def interval_s(text: str) -> int:
     """Return the seconds of an interval such as ``12h``.
 
     Raises:
-        SubmissionError: It is not an interval, or too short.
+        SubmissionError: The text is not an interval, or the interval is too short.
     """
     found = _INTERVAL.fullmatch(text.strip())
     seconds = int(found[1]) * _UNITS_S[found[2]] if found else 0
@@ -68,13 +68,13 @@ def interval_s(text: str) -> int:
 
 
 def cron_of(text: str) -> str:
-    """Return a cron expression in KFP's form, which begins with the second.
+    """Return a cron expression in KFP's form, which starts with seconds.
 
     Args:
-        text: Five fields (minute, hour, day of month, month, day of week), or six with the second before them.
+        text: Five fields (minute, hour, day of month, month, day of week), or six with seconds first.
 
     Raises:
-        SubmissionError: It is not such an expression.
+        SubmissionError: The text is not a cron expression.
     """
     fields = text.split()
     if len(fields) not in (5, 6) or not all(_CRON_FIELD.fullmatch(field) for field in fields):
@@ -105,8 +105,8 @@ def create_schedule(
         version: The version to run.
         name: Its name.
         arguments: Parameters of its runs.
-        experiment: Name of KFP's experiment; it is made if there is none.
-        service_account: Service account of its pods; None for KFP's own.
+        experiment: Name of KFP's experiment; it is created if missing.
+        service_account: Service account of its pods; None for KFP's default.
         cron: Cron expression of six fields; None for an interval.
         every_s: Seconds between two starts; None for a cron expression.
         max_concurrency: Number of runs that may run at the same time.
@@ -125,7 +125,7 @@ def create_schedule(
             version_id=version.id,
             params=dict(arguments),
             cron_expression=cron,
-            interval_second=None if every_s is None else str(every_s),  # as KFP's description has it
+            interval_second=None if every_s is None else str(every_s),  # a string, as in KFP's API
             max_concurrency=str(max_concurrency),
             no_catchup=not catch_up,
             service_account=service_account,
@@ -184,7 +184,7 @@ def set_enabled(server: Server, schedule: Schedule, *, enabled: bool) -> None:
 
 
 def delete_schedule(server: Server, schedule: Schedule) -> None:
-    """Delete a schedule; the runs that it has started stay.
+    """Delete a schedule; runs that it has started stay.
 
     Raises:
         SubmissionError: The server refuses or cannot be reached.

@@ -25,12 +25,12 @@ class LostAnswerError(SubmissionError):
 
 
 class MissingError(SubmissionError):
-    """KFP does not have it."""
+    """KFP does not have the requested object."""
 
 
 @dataclass(frozen=True)
 class Health:
-    """Facts that a KFP server reports about itself.
+    """The facts that a KFP server reports about itself.
 
     Attributes:
         multi_user: True if every run has a namespace.
@@ -47,7 +47,7 @@ class Server:
     Attributes:
         profile: The cluster profile.
         patience_s: Seconds during which a temporarily failing request is retried.
-        notice: Takes a sentence about each such failure.
+        notice: Called with a sentence about each such failure.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Server:
 
     @cached_property
     def client(self) -> Any:  # noqa: ANN401 - kfp has no types
-        """``kfp.Client``, with a transport of merflow's.
+        """``kfp.Client`` with merflow's transport.
 
         Raises:
             PipelineError: KFP is not installed.
@@ -79,7 +79,7 @@ class Server:
             warnings.simplefilter("ignore")
             client = kfp.Client(
                 host=self.profile.host,
-                # Anything but KFP's default keeps the constructor from calling the server; see `namespace`.
+                # Any value but KFP's default keeps the constructor from calling the server; see `namespace`.
                 namespace=self.profile.namespace if self.profile.namespace not in (None, "kubeflow") else "-",
                 credentials=self._token if self.profile.auth != "none" else None,
                 ssl_ca_cert=self.profile.ca_file,
@@ -90,7 +90,7 @@ class Server:
 
     @cached_property
     def health(self) -> Health:
-        """The facts that the server reports about itself.
+        """Facts that the server reports about itself.
 
         Raises:
             SubmissionError: The server cannot be reached, or is not KFP.
@@ -117,7 +117,7 @@ class Server:
 
     @cached_property
     def namespace(self) -> str | None:
-        """Namespace for requests; None for a server without namespaces, which refuses one.
+        """Namespace for requests; None for a single-user server, which refuses one.
 
         Raises:
             SubmissionError: The server needs a namespace, and the profile has none.
@@ -134,17 +134,17 @@ class Server:
     def call(self, what: str, request: Callable[[], Answer], *, repeatable: bool = True) -> Answer:
         """Send a request, and retry it if that is safe and may help.
 
-        A token that has expired is renewed once.
+        An expired token is renewed once.
 
         Args:
             what: Description of the request, to follow "cannot".
-            request: Sends it.
-            repeatable: False for a request that may have been carried out although its answer was lost.
+            request: Function that sends it.
+            repeatable: False for a request that may take effect even if its answer is lost.
 
         Raises:
-            MissingError: The server does not have it.
+            MissingError: The server does not have the object.
             LostAnswerError: The request is not repeatable, and its answer was lost.
-            SubmissionError: The server refuses it or cannot be reached.
+            SubmissionError: The server refuses the request or cannot be reached.
         """
         import kfp_server_api
         import urllib3
@@ -205,9 +205,9 @@ def pages(fetch: Callable[[str], Any], *, items: str, limit: int | None = None) 
     """Return the items of all pages of a list.
 
     Args:
-        fetch: Returns the page of a token; an empty token means the first page.
+        fetch: Function that returns the page for a token; an empty token means the first page.
         items: Name of the items in a page.
-        limit: Stop after at least this many; None for all.
+        limit: Number of items after which no further page is fetched; None for all.
     """
     found: list[Any] = []
     token = ""
@@ -220,7 +220,7 @@ def pages(fetch: Callable[[str], Any], *, items: str, limit: int | None = None) 
 
 
 def _told(error: Any) -> str:  # noqa: ANN401 - kfp has no types
-    """Return the server's own message after a colon; empty if it has none that is meant for people."""
+    """Return a colon and the server's own message; empty if the server sent no readable message."""
     try:
         body = json.loads(error.body or "")
         message = str(body.get("message") or body.get("error_message") or body.get("error") or "")
@@ -231,7 +231,7 @@ def _told(error: Any) -> str:  # noqa: ANN401 - kfp has no types
 
 
 def _retry_after_s(error: Any) -> float | None:  # noqa: ANN401 - kfp has no types
-    """Return the seconds that the server asks to wait; None if it does not, or names a date."""
+    """Return the seconds that the server asks to wait; None if it asks for none or gives a date."""
     try:
         return max(0.0, float((error.headers or {}).get("Retry-After", "")))
     except ValueError:

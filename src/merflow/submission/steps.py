@@ -2,7 +2,7 @@
 
 KFP lists a task for every node of the Argo workflow. A step is a node with the step's name, with a driver before it. A
 loop has a node ``iteration-iterations(3:3)`` for its fourth iteration, and inside every iteration a node per step. KFP
-does not say which node is inside which, so folds are identified by the nodes of iterations.
+does not say which node contains which, so folds are identified by the nodes of iterations.
 """
 
 import re
@@ -19,7 +19,7 @@ from merflow.submission.server import MissingError, Server
 
 WAITING, RUNNING, PENDING = "waiting", "RUNNING", "PENDING"
 _ITERATION = re.compile(r"iteration-iterations\((\d+):")
-_UNSPECIFIED = "RUNTIME_STATE_UNSPECIFIED"  # also for nodes that Argo left out
+_UNSPECIFIED = "RUNTIME_STATE_UNSPECIFIED"  # also for nodes that Argo omitted
 _WORST_FIRST = (FAILED, CANCELED, CANCELING, RUNNING, PENDING, SUCCEEDED, SKIPPED, _UNSPECIFIED)
 
 
@@ -29,13 +29,13 @@ class Step:
 
     Attributes:
         name: Its name in the graph.
-        path: Its name with those of the loops around it, as in ``folds/train``.
+        path: Its name, after the names of the loops around it, as in ``folds/train``.
         state: Its state, or the worst of all its executions; ``waiting`` before it starts.
         counts: Number of executions by state.
-        total: Number of executions of a step in a loop, where it is known; None for other steps.
+        total: Number of executions of a step in a loop; None if it is unknown or the step is not in a loop.
         failed_iterations: Numbers of the loop's iterations that failed, from 1.
-        started: Time of the first start; None before.
-        ended: Time of the last end; None while it runs.
+        started: Time of the first start; None before that.
+        ended: Time of the last end; None while the step runs.
     """
 
     name: str
@@ -59,13 +59,13 @@ class Step:
 
     @property
     def seconds(self) -> float | None:
-        """Seconds from the first start to the last end, or until now; None before."""
+        """Seconds from the first start to the last end, or until now; None before the start."""
         if self.started is None:
             return None
         return max(0.0, ((self.ended or datetime.now(UTC)) - self.started).total_seconds())
 
     def as_json(self) -> dict[str, Any]:
-        """Return the step for machines."""
+        """Return the step as JSON for machines."""
         return {
             "step": self.name,
             "state": self.state,
@@ -77,7 +77,7 @@ class Step:
 
 
 def graph_of(server: Server, run: Run) -> Package:
-    """Return the package of a run; one without steps if KFP no longer has it, or if it is not of KFP's second version.
+    """Return the package of a run; it has no steps if KFP has lost it, or if it is not in KFP's v2 format.
 
     Raises:
         SubmissionError: The server refuses or cannot be reached.
@@ -136,18 +136,18 @@ def steps_of(run: Run, graph: Package) -> list[Step]:
 
 
 def tasks_of(run: Run) -> Sequence[Any]:
-    """Return the tasks of a run as KFP's client gives them; none before its workflow has started."""
+    """Return the tasks of a run as KFP's client gives them; empty until its workflow has started."""
     details = run.raw.run_details
     return (details and details.task_details) or ()
 
 
 def cached_count(run: Run) -> int:
-    """Return the number of executions that KFP skipped because it had cached their results."""
+    """Return the number of executions that KFP skipped because their results were in its cache."""
     return sum(task.display_name == "executor" and task.state == SKIPPED for task in tasks_of(run))
 
 
 def _ordered(graph: Package) -> list[Task]:
-    """Return the tasks that start containers, each after all that it waits for."""
+    """Return the tasks that start containers, each after all tasks that it depends on."""
     steps = {task.path: task for task, _ in graph.steps}
     waits = {
         path: sorted(
@@ -168,7 +168,7 @@ def _beside(task: Task, name: str) -> str:
 
 
 def _state(tasks: Sequence[Any], *, whole: bool) -> str:
-    """Return the worst state of executions; a loop that has not begun all of them still runs."""
+    """Return the worst state of executions; a loop that has not started all of them is still running."""
     states = {str(task.state or _UNSPECIFIED) for task in tasks}
     if not states:
         return WAITING

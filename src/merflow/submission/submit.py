@@ -1,7 +1,7 @@
-"""Upload of a package as a version of its pipeline on KFP, and start of a run of that version.
+"""The upload of a package as a version of its pipeline on KFP, and the start of a run of that version.
 
-A version is named after a digest of its package, so the same package is uploaded once. The UI then shows the pipeline's
-name next to the run, and its versions show commit, code and image.
+A version is named after a digest of its package, so the same package is uploaded only once. In KFP's
+UI, the run then shows the pipeline's name, and the versions show commit, code and image.
 """
 
 import json
@@ -113,7 +113,7 @@ def upload(server: Server, package: Package, checked: Checked) -> Version:
                 repeatable=False,
             )
             return Version(pipeline_id, str(new.pipeline_version_id), name, version, uploaded=True)
-        except SubmissionError:  # its answer was lost, or another process was faster
+        except SubmissionError:  # the answer was lost, or another process was faster
             found = _version(server, pipeline_id, version)
             if found is None:
                 raise
@@ -130,15 +130,15 @@ def start(
     service_account: str | None,
     checked: Checked,
 ) -> Run:
-    """Create a run, once, even if the answer of the server is lost.
+    """Create a run, and only one even if the server's answer is lost.
 
     Args:
         server: The server.
         version: The version to run.
         name: Name of the run in KFP's UI.
         arguments: Parameters of the run.
-        experiment: Name of KFP's experiment; it is made if there is none.
-        service_account: Service account of its pods; None for KFP's own.
+        experiment: Name of KFP's experiment; it is created if missing.
+        service_account: Service account of its pods; None for KFP's default.
         checked: Facts about the package, for the run's description.
 
     Raises:
@@ -179,7 +179,7 @@ def default_run_name(pipeline: str) -> str:
 
 
 def _version(server: Server, pipeline_id: str, name: str) -> str | None:
-    """Return the id of a pipeline's version of this name; None if there is none."""
+    """Return the id of the pipeline's version with this name; None if it does not exist."""
     asked = filter_of({"display_name": ("EQUALS", name)})
 
     def page(token: str) -> Any:  # noqa: ANN401 - kfp has no types
@@ -203,7 +203,7 @@ def _about(checked: Checked) -> str:
 
 @contextmanager
 def _file(package: Package, name: str) -> Iterator[str]:
-    """Yield the path of a file of the package, which KFP's client uploads."""
+    """Yield the path of a file with the package, for KFP's client to upload."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{name}.yaml"
         path.write_text(package.text, encoding="utf-8")

@@ -12,14 +12,14 @@ _PATIENCE_S = 60
 
 
 class Token:
-    """The token: a command is run once, and a file is read every time, because the kubelet replaces it."""
+    """A token. Its command runs once; its file is read every time, because the kubelet replaces it."""
 
     def __init__(self, profile: ClusterProfile) -> None:
         self._profile = profile
         self._kept: str | None = None
 
     def renew(self) -> bool:
-        """Forget the token; return True if the profile can give another one."""
+        """Forget the token; return True if the profile can provide a new one."""
         self._kept = None
         return bool(self._profile.token_command or self._profile.token_file)
 
@@ -64,7 +64,7 @@ def _run(command: list[str]) -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise SubmissionError(f"token_command failed ({error}); run it yourself: {words}") from error
     if done.returncode:
-        said = " ".join(done.stderr.split())[-300:] or "it said nothing"
+        said = " ".join(done.stderr.split())[-300:] or "no error output"
         raise SubmissionError(
             f"token_command failed with exit code {done.returncode}: {said}; run it yourself: {words}"
         )
@@ -74,5 +74,5 @@ def _run(command: list[str]) -> str:
 def _checked(token: str, source: str) -> str:
     if not token or len(token.split()) > 1:
         found = "nothing" if not token else f"{len(token.split())} words"
-        raise SubmissionError(f"{source} gives {found} instead of one token; correct it in the cluster profile")
+        raise SubmissionError(f"{source} provides {found} instead of one token; correct it in the cluster profile")
     return token

@@ -1,7 +1,7 @@
 """The HTTP transport of KFP's client, with timeouts, without hidden retries, and with detection of login pages.
 
-KFP's generated client waits for a response forever, lets urllib3 retry requests silently, follows the redirect of a
-login service, and takes the login page that it then gets for an empty response.
+KFP's generated client waits forever for a response and lets urllib3 retry requests silently. It also follows the
+redirect of a login service, and then mistakes the login page for an empty response.
 """
 
 from typing import Any
@@ -24,7 +24,7 @@ class Transport:
         """Send one request.
 
         Raises:
-            SubmissionError: The certificate is refused, or a web page answers.
+            SubmissionError: The certificate is not accepted, or the answer is a web page.
             urllib3.exceptions.HTTPError: The connection fails.
         """
         settings |= {"timeout": urllib3.Timeout(connect=_CONNECT_S, read=_READ_S), "retries": False, "redirect": False}
@@ -35,7 +35,7 @@ class Transport:
                 f"cannot check the certificate of {self._host}: {error}; set ca_file in the cluster profile"
             ) from error
         except urllib3.exceptions.LocationParseError as error:
-            raise SubmissionError(f"{self._host} is not an address ({error}); correct host") from error
+            raise SubmissionError(f"{self._host} is not a valid URL ({error}); correct host") from error
         kind = answer.headers.get("content-type", "")
         if 300 <= answer.status < 400:
             target = answer.headers.get("location", "nowhere").partition("?")[0]
@@ -46,7 +46,7 @@ class Transport:
 
 
 def reason_of(error: Exception) -> str:
-    """Return the system's message for a failed connection, without urllib3's objects."""
+    """Return the system's message for a failed connection, without urllib3's object names."""
     inner = error.args[-1] if error.args else ""
     if isinstance(inner, Exception):
         return str(inner) or type(inner).__name__

@@ -1,4 +1,4 @@
-"""Waiting for a run: it is polled until it ends, whatever happens to the connection."""
+"""Polling of a run until it ends, even if the connection is lost in between."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ from merflow.submission.runs import Run, read_run
 from merflow.submission.server import Server
 from merflow.submission.steps import Step, graph_of, steps_of
 
-PATIENCE_S = 1800.0  # a server may restart, and a laptop sleep
+PATIENCE_S = 1800.0  # the server may restart, or a laptop may sleep
 
 
 @dataclass(frozen=True)
@@ -30,15 +30,15 @@ def watch(
     pause: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Progress]:
-    """Yield the run's progress until it has ended or the timeout is over.
+    """Yield the run's progress until it ends or the timeout expires.
 
     Args:
         server: The server.
-        run_id: The run's whole id.
+        run_id: The run's full id.
         every_s: Seconds between two polls.
         timeout_s: Stop after this many seconds; None for no limit.
-        pause: Sleeps.
-        clock: Seconds, from any start.
+        pause: Function that sleeps for some seconds.
+        clock: Function that returns seconds, from any start.
 
     Raises:
         SubmissionError: The server refuses, or cannot be reached for longer than its patience.

@@ -116,7 +116,7 @@ def test_the_last_letter_speaks_and_the_first_is_on_the_left(release: Path) -> N
         ("iemocap6", ["neutral", "excited", "frustrated", None, "sad", "happy"]),
     ],
 )
-def test_emotion_stands_beside_the_raw_label(release: Path, taxonomy: str, emotions: list[str | None]) -> None:
+def test_emotion_is_next_to_the_raw_label(release: Path, taxonomy: str, emotions: list[str | None]) -> None:
     rows = read(release, taxonomy).rows
     assert rows["emotion_raw"].tolist() == ["neu", "exc", "fru", "xxx", "sad", "hap"]
     assert [None if pd.isna(emotion) else emotion for emotion in rows["emotion"]] == emotions
@@ -232,7 +232,7 @@ def test_a_duplicate_utterance(release: Path) -> None:
 
 def test_an_unknown_code(release: Path) -> None:
     write(label_file(release), HEADER + turn(f"{SCRIPT}_F000", 0, 1, "sda"))
-    with pytest.raises(LabelError, match=rf"{SCRIPT}\.txt line 3 \({SCRIPT}_F000\): label 'sda' is no known"):
+    with pytest.raises(LabelError, match=rf"{SCRIPT}\.txt line 3 \({SCRIPT}_F000\): label 'sda' is not a known"):
         read(release)
 
 

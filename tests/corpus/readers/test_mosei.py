@@ -96,7 +96,7 @@ def test_utterances_are_parts_of_the_full_recordings(root: Path) -> None:
     assert rows["video_path"].isna().all()
 
 
-def test_a_kind_of_media_that_is_there_at_all_is_expected_of_every_clip(root: Path) -> None:
+def test_a_kind_of_media_that_any_clip_has_is_expected_of_every_clip(root: Path) -> None:
     (root / VIDEOS / "other.mp4").write_bytes(b"film")
     rows = rows_of(root)
     assert rows.loc["third_0", "video_path"] == "Raw/Videos/Full/Combined/third.mp4"

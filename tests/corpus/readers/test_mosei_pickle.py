@@ -63,14 +63,14 @@ def validated(path: Path, corpus: str, folder: Path, params: Params) -> Path:
     )
 
 
-def test_validation_tells_shapes_and_numbers_that_audio_lacks(
+def test_validation_reports_shapes_and_missing_audio_values(
     mosei_pickles: Path, tmp_path: Path, params: Params, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert validated(mosei_pickles / FILES["unaligned"], "synthetic-mosei-pickle", tmp_path, params).is_file()
     page, said = (tmp_path / "summary.html").read_text(), capsys.readouterr().err
     for note in (
         "the features are unaligned: audio 60x74, vision 50x35, text 20x32",
-        "5 numbers of audio are -inf or NaN and are read as 0",
+        "5 audio values are -inf or NaN and are read as 0",
     ):
         assert note in page
         assert note in said

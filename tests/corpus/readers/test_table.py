@@ -127,7 +127,7 @@ def test_a_misspelt_column_is_named(tmp_path: Path) -> None:
     )
 
 
-def test_all_missing_columns_are_told_at_once(tmp_path: Path) -> None:
+def test_all_missing_columns_are_reported_at_once(tmp_path: Path) -> None:
     message = refusal(tmp_path, "id,speaker,label\nu,s,sad\n")
     assert message.endswith(
         "lacks the required columns 'utterance_id', 'session', 'emotion', 'audio_path' or 'transcript'; "
@@ -153,7 +153,7 @@ def test_a_duplicate_id(tmp_path: Path) -> None:
     assert "line 5 (u): the id is also in line 2" in message
 
 
-def test_all_bad_rows_are_told_at_once_and_equal_complaints_as_one(tmp_path: Path) -> None:
+def test_all_bad_rows_are_reported_at_once_and_equal_complaints_as_one(tmp_path: Path) -> None:
     rows = "u,s,A,u.wav,x,angri\nv,s,A,v.wav,x,sad\nv,s,A,w.wav,x,sad\nw,s,A,w.wav,x,angri\n,s,A,w.wav,x,sad\n"
     with pytest.raises(LabelError) as caught:
         read(tmp_path, HEADER + rows)

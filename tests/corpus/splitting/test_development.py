@@ -79,7 +79,7 @@ def test_where_nobody_has_every_class_another_rule_is_advised() -> None:
     assert len(make_splits(manifest_of(rows), params=params(development="session")).folds) == 5
 
 
-def test_development_data_that_lack_a_class_are_told() -> None:
+def test_development_data_that_lack_a_class_are_reported() -> None:
     rows = [row for row in corpus_rows() if row["emotion"] != "sad" or row["dialogue_id"][-1] == "3"]
     splits = make_splits(manifest_of(rows), params=params(development="random", random_share=0.02))
     lacking = [str(fold.fold) for fold in splits.folds if fold.lacking("dev")]

@@ -105,7 +105,7 @@ def test_the_partners_turns_are_left_out_and_counted(manifest: Manifest, develop
         assert not any(test[:2] in name for name in (*fold.speakers["train"], *fold.speakers["dev"]))
 
 
-def test_a_third_speakers_turns_beside_the_test_speaker_are_left_out() -> None:
+def test_a_third_speakers_turns_next_to_the_test_speaker_are_left_out() -> None:
     rows = corpus_rows()
     for row in rows:
         if row["dialogue_id"] == "d20" and row["turn_index"] in (0, 1):
@@ -141,7 +141,7 @@ def test_a_third_speakers_turns_beside_the_test_speaker_are_left_out() -> None:
         ),
     ],
 )
-def test_a_protocol_tells_what_it_needs(protocol: str, sessions: int, message: str) -> None:
+def test_a_protocol_says_what_it_needs(protocol: str, sessions: int, message: str) -> None:
     with pytest.raises(SplitError, match=message):
         make_splits(manifest_of(corpus_rows(sessions=sessions)), params=params(protocol=protocol))
 

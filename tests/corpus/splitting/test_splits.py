@@ -25,7 +25,7 @@ def rows_with_official_split() -> list[Row]:
     return [{**row, "official_split": "test" if row["session"] == "Session5" else "train"} for row in corpus_rows()]
 
 
-def test_written_splits_come_back(manifest: Manifest, tmp_path: Path) -> None:
+def test_written_splits_are_read_back(manifest: Manifest, tmp_path: Path) -> None:
     splits = make_splits(manifest, params=params(protocol="speaker-10fold", development="random", seed=4))
     write_splits(splits, tmp_path / "splits.parquet")
     found = read_splits(tmp_path / "splits.parquet")
@@ -39,7 +39,7 @@ def test_written_splits_come_back(manifest: Manifest, tmp_path: Path) -> None:
     assert (tmp_path / "splits.parquet").read_bytes() == first
 
 
-def test_the_summary_tells_speakers_counts_and_what_is_shared(manifest: Manifest, tmp_path: Path) -> None:
+def test_the_summary_shows_speakers_counts_and_shared_ones(manifest: Manifest, tmp_path: Path) -> None:
     splits = make_splits(manifest, params=params(protocol="speaker-10fold"))
     write_splits(splits, tmp_path / "folds.parquet")
     text = (tmp_path / "folds.md").read_text()
@@ -52,7 +52,7 @@ def test_the_summary_tells_speakers_counts_and_what_is_shared(manifest: Manifest
     assert "| 1 | S1_M | 8 | 16 | 8 | 8 | 9 of 9 with at least 5 of every class |" in text
 
 
-def test_the_summary_tells_what_an_official_split_shares(tmp_path: Path) -> None:
+def test_the_summary_shows_what_an_official_split_shares(tmp_path: Path) -> None:
     rows = rows_with_official_split()
     rows[0] |= {"official_split": "test"}
     splits = make_splits(manifest_of(rows), params=params(protocol="official", shared_speakers="record"))

@@ -81,7 +81,7 @@ def test_the_bytes_depend_on_size_and_seed_alone(mosei_pickles: Path, tmp_path: 
         assert (again == (mosei_pickles / FILES["aligned"]).read_bytes()) is same
 
 
-def test_files_that_are_there_are_kept_and_others_are_not_overwritten(mosei_pickles: Path) -> None:
+def test_equal_files_are_kept_and_others_are_not_overwritten(mosei_pickles: Path) -> None:
     before = (mosei_pickles / FILES["aligned"]).stat().st_mtime_ns
     assert synthesize_pickles(mosei_pickles, size="tiny") == mosei_pickles / FILES["aligned"]
     assert (mosei_pickles / FILES["aligned"]).stat().st_mtime_ns == before

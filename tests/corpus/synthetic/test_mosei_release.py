@@ -91,5 +91,5 @@ def test_unknown_sizes_and_other_folders_are_refused(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="the seed of a synthetic release is 0 or more, not -1"):
         synthesize_mosei(tmp_path, size="tiny", seed=-1)
     (tmp_path / "mine.txt").write_text("x")
-    with pytest.raises(OutputError, match="is not empty and holds no synthetic release"):
+    with pytest.raises(OutputError, match="is not empty and contains no synthetic release"):
         synthesize_mosei(tmp_path, size="tiny")

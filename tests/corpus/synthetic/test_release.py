@@ -66,7 +66,7 @@ def test_every_kind_of_file_is_there(tiny: Path) -> None:
     assert "SYNTHETIC" in (tiny / "README.txt").read_text(encoding="ascii")
 
 
-def test_decoys_are_no_text(tiny: Path) -> None:
+def test_decoys_are_not_text(tiny: Path) -> None:
     decoys = sorted(tiny.rglob("EmoEvaluation/._*.txt"))
     assert len(decoys) == 10
     for decoy in decoys:
@@ -239,7 +239,7 @@ def test_another_release_is_left_alone(tiny: Path) -> None:
 
 def test_foreign_folders_and_files_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("mine", encoding="ascii")
-    with pytest.raises(OutputError, match="not empty and holds no synthetic release"):
+    with pytest.raises(OutputError, match="not empty and contains no synthetic release"):
         synthesize(tmp_path, size="tiny", seed=0, video=False)
     with pytest.raises(OutputError, match="is a file"):
         synthesize(tmp_path / "thesis.tex", size="tiny", seed=0, video=False)

@@ -45,7 +45,7 @@ def test_a_journal_torn_at_any_byte_loses_the_torn_line_alone(tmp_path: Path) ->
     assert len(content) - whole > 30
 
 
-def test_lines_that_are_no_entries_are_skipped(tmp_path: Path) -> None:
+def test_lines_that_are_not_entries_are_skipped(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     good = json.dumps({"audio": "a", "model": "m", "text": "well"})
     bad = ["3", "[]", '{"model": "m"}', "", '{"model": "m", "audio": 3, "text": null}', "{"]

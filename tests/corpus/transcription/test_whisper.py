@@ -180,7 +180,7 @@ def test_a_commit_that_is_on_this_machine_needs_no_network(
         ("generation_config.json", "lacks generation_config.json; copy the missing files"),
         ("preprocessor_config.json", "lacks preprocessor_config.json"),
         ("model.safetensors", "lacks model.safetensors"),
-        ("config.json", "holds no model: it has no config.json"),
+        ("config.json", "contains no model: it has no config.json"),
     ],
 )
 def test_a_folder_that_lacks_a_file(copy: Path, name: str, lacking: str) -> None:

@@ -141,7 +141,7 @@ def test_english_texts_pass_whispers_english_normalizer(tmp_path: Path) -> None:
     assert found.utterances[0].words.wrong == 0
 
 
-def test_what_the_normalizer_leaves_of_an_ellipsis_is_no_word(tmp_path: Path) -> None:
+def test_what_the_normalizer_leaves_of_an_ellipsis_is_not_a_word(tmp_path: Path) -> None:
     from merflow.corpus.transcription.whisper import text_normalizer
 
     (tmp_path / "normalizer.json").write_text("{}", encoding="utf-8")

@@ -71,7 +71,7 @@ def build_whisper(folder: Path, *, multilingual: bool = False, window_s: int = 3
 
 
 def _gain(name: str) -> float:
-    """Parts that hear are loud: a fresh model says the same whatever it hears."""
+    """Enlarge the weights that process sound: otherwise the text would be the same for any sound."""
     return 10.0 if "encoder_attn" in name or "encoder.conv" in name else 1.0
 
 

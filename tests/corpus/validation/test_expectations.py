@@ -227,7 +227,7 @@ def test_rows_that_contradict_themselves_or_others_are_named(root: Path) -> None
         found.setdefault(name, []).append(detail)
 
     assert found == {
-        "d1_0": ["label '<script>' is no known emotion label; correct it"],
+        "d1_0": ["label '<script>' is not a known emotion label; correct it"],
         "d1_1": [
             "emotion 'joyful' is not in taxonomy iemocap4; index the corpus again",
             "emotion is 'joyful', but label 'hap' is 'happy' in taxonomy iemocap4; index the corpus again",

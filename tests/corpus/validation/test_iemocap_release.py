@@ -80,7 +80,7 @@ def with_differences(rows: pd.DataFrame, *what: str) -> pd.DataFrame:
         ),
     ],
 )
-def test_the_verdict_says_what_is_wrong_and_right_and_how_to_go_on(what: str, kind: str, line: str) -> None:
+def test_the_verdict_says_what_is_wrong_and_right_and_how_to_continue(what: str, kind: str, line: str) -> None:
     compared = with_differences(FIVE.assign(audio_path=None), what)
     assert list(differences(IEMOCAP, compared)) == [kind]
     assert verdict(IEMOCAP, compared, accepted=[]) == f"this is not IEMOCAP as released: {line}"

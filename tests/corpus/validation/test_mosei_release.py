@@ -45,7 +45,7 @@ def test_each_difference_has_a_name_and_words() -> None:
     )
     rescored = differences(MOSEI, compare_with_mosei(rows.assign(sentiment=rows["sentiment"].replace(-3, -2))))
     first = "train utterances that round to -3: expected 311, found 0"
-    assert rescored == {"other-scores": f"its scores have another distribution ({first})"}
+    assert rescored == {"other-scores": f"its scores are distributed differently ({first})"}
     moved = rows.assign(official_split=rows["official_split"].mask(rows.index == 0, "test"))
     found = compare_with_mosei(moved).set_index("what")
     assert found.loc["videos in two parts", ["difference", "expected", "found"]].tolist() == ["other-split", "0", "1"]

@@ -44,7 +44,7 @@ def test_rate_and_channels_are_the_files_own(tmp_path: Path) -> None:
     assert (found.file_rate_hz, found.channels, found.samples) == (8000, 2, 4000)
 
 
-def test_samples_that_are_no_numbers_are_counted_and_left_out_of_the_level(tmp_path: Path) -> None:
+def test_samples_that_are_not_numbers_are_counted_and_left_out_of_the_level(tmp_path: Path) -> None:
     samples = tone()
     expected = measure(wav(tmp_path / "whole.wav", samples, subtype="FLOAT"))
     holes = np.concatenate([samples, [np.nan, np.inf, -np.inf]])
@@ -71,7 +71,7 @@ def test_a_missing_file_and_a_folder_are_missing(tmp_path: Path) -> None:
     assert measure(tmp_path).state == "missing"
 
 
-def test_empty_files_are_told_apart_from_unreadable_ones(tmp_path: Path) -> None:
+def test_empty_files_are_distinguished_from_unreadable_ones(tmp_path: Path) -> None:
     (tmp_path / "bytes.wav").touch()
     (tmp_path / "noise.wav").write_bytes(b"no audio at all" * 20)
 
@@ -83,7 +83,7 @@ def test_empty_files_are_told_apart_from_unreadable_ones(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("lost", [1, 2, 5001, 15_999])
-def test_a_wav_that_is_shorter_than_its_header_tells_is_truncated(tmp_path: Path, lost: int) -> None:
+def test_a_wav_that_is_shorter_than_its_header_says_is_truncated(tmp_path: Path, lost: int) -> None:
     path = wav(tmp_path / "cut.wav", tone())
     path.write_bytes(path.read_bytes()[:-lost])
 
@@ -112,7 +112,7 @@ def test_chunks_before_and_after_the_samples_do_not_count_as_samples(tmp_path: P
     assert (found.state, found.samples) == ("ok", 8000)
 
 
-def test_a_streamed_wav_that_does_not_tell_its_length_is_sound(tmp_path: Path) -> None:
+def test_a_streamed_wav_without_a_length_is_valid(tmp_path: Path) -> None:
     path = wav(tmp_path / "streamed.wav", tone())
     content = path.read_bytes()
     path.write_bytes(content[:40] + b"\xff\xff\xff\xff" + content[44:])

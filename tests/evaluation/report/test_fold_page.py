@@ -4,7 +4,7 @@ from merflow.evaluation.report.fold_page import fold_markdown
 from tests.contracts.records import SPLITS, epoch, fold_record
 
 
-def test_the_chosen_epoch_stands_out_and_no_test_figure_is_there() -> None:
+def test_the_chosen_epoch_stands_out_and_there_is_no_test_figure() -> None:
     epochs = [
         epoch(number, train_loss=1.23456, dev_loss=0.5, dev_ua=0.7, dev_wa=0.65, lr=1e-4, seconds=6.2)
         for number in (1, 2)

@@ -13,7 +13,7 @@ def inspected(**averages: ModuleAverages) -> FoldInspection:
     return FoldInspection(("angry", "happy") * 3, RANDOM.random((6, 4)), averages, ())
 
 
-def test_gates_of_one_kind_share_a_figure_and_are_told_apart() -> None:
+def test_gates_of_one_kind_share_a_figure_and_are_distinguished() -> None:
     modules = {
         "block.video_from_text.opening": ModuleAverages(np.full((6, 1), 0.25), "mean"),
         "block.text_from_video.opening": ModuleAverages(np.full((6, 1), 0.75), "mean"),

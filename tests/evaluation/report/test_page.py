@@ -50,7 +50,7 @@ def _written(results: Results, path: Path, **changes: Any) -> tuple[ReadPage, st
     return ReadPage.of(html), html
 
 
-def test_the_page_is_whole_and_needs_nothing_beside_it(results: Results, tmp_path: Path) -> None:
+def test_the_page_is_whole_and_needs_nothing_next_to_it(results: Results, tmp_path: Path) -> None:
     page, html = _written(results, tmp_path / "deep" / "report.html")
 
     assert page.open == []
@@ -91,7 +91,7 @@ def test_the_page_says_what_was_found(results: Results, tmp_path: Path) -> None:
         assert expected in page.text, expected
 
 
-def test_side_columns_are_told_apart_from_the_honest_figures(results: Results, tmp_path: Path) -> None:
+def test_side_columns_are_distinguished_from_the_honest_figures(results: Results, tmp_path: Path) -> None:
     page, _ = _written(changed(results, NAMES[0], **side_columns()), tmp_path / "report.html")
     assert {"bias", "missing"} <= set(page.ids)
     assert f"{NAMES[0]} 70.0 75.0 +5.0 +1.0 to +9.0 75.0 +5.0" in page.text
@@ -171,7 +171,7 @@ def test_charts_show_the_numbers_of_the_results(results: Results, tmp_path: Path
     )
 
 
-def test_what_a_fold_showed_is_drawn_with_words_beside(results: Results, tmp_path: Path) -> None:
+def test_what_a_fold_showed_is_drawn_with_words_next_to_it(results: Results, tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     maps = {
         "fusion": NamedArray(random.random((4, 6)), ("text", "speech")),
@@ -212,7 +212,7 @@ def test_each_pair_stands_in_the_matrix_from_both_sides(results: Results, tmp_pa
         assert cells in page.text, cells
 
 
-def test_the_papers_tables_stand_beside_ours(results: Results, tmp_path: Path) -> None:
+def test_the_papers_tables_are_next_to_ours(results: Results, tmp_path: Path) -> None:
     page, _ = _written(results, tmp_path / "report.html", papers=PAPERS)
     assert "paper-context-mmt-3" in page.ids
     assert "paper-mfdr-1" not in page.ids
@@ -225,7 +225,7 @@ def test_a_place_that_cannot_be_written_is_named(results: Results, tmp_path: Pat
         _written(results, tmp_path / "file" / "report.html")
 
 
-def test_words_that_the_preset_did_not_ask_for_are_told(results: Results, tmp_path: Path) -> None:
+def test_words_that_the_preset_did_not_ask_for_are_reported(results: Results, tmp_path: Path) -> None:
     training = TRAINING.model_copy(update={"transcripts_of_preset": "asr"})
     note = "trained on reference transcripts; the preset asks for ASR transcripts"
     page, _ = _written(changed(results, NAMES[1], training=training), tmp_path / "report.html")

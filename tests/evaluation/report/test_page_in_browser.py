@@ -216,7 +216,7 @@ def test_paper_has_every_part_and_every_chart(chromium: Any, report: Path) -> No
         assert page.pdf(format="A4").startswith(b"%PDF")
 
 
-def test_without_script_every_number_is_there(chromium: Any, report: Path) -> None:  # noqa: ANN401
+def test_every_number_is_shown_without_javascript(chromium: Any, report: Path) -> None:  # noqa: ANN401
     context = chromium.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(report.as_uri())

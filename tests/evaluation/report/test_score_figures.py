@@ -75,6 +75,6 @@ def test_five_steps_have_the_ends_and_the_middle_of_the_colours() -> None:
     assert [five[0], five[2], five[4]] == [seven[0], seven[3], seven[6]]
 
 
-def test_probabilities_are_no_score() -> None:
+def test_probabilities_are_not_a_score() -> None:
     seen = InspectedUtterance("u1", "", "happy", {"happy": 0.9, "sad": 0.1}, {}, {})
     assert seen.score is None

@@ -47,7 +47,7 @@ def test_what_is_clear_is_bold(results: Results) -> None:
     assert rows[0][6] == r"&lt; 0.001"
 
 
-def test_tables_without_data_are_left_out_and_with_data_they_are_there(results: Results) -> None:
+def test_only_tables_with_data_are_written(results: Results) -> None:
     always = ["Results by variant", "Comparisons"]
     assert re.findall("^## (.*)$", markdown_tables(results), re.M) == always
     text = markdown_tables(changed(with_statistics(results), NAMES[0], **side_columns()))
@@ -72,7 +72,7 @@ def test_tables_without_data_are_left_out_and_with_data_they_are_there(results: 
     assert "p, McNemar, Holm" in text
 
 
-def test_a_papers_table_has_every_row_of_it_and_ours_beside(results: Results) -> None:
+def test_a_papers_table_has_all_its_rows_next_to_ours(results: Results) -> None:
     text = markdown_tables(results, papers=PAPERS)
     head, *rows = markdown_rows(text, "context-mmt, Table 3")
     assert head == [

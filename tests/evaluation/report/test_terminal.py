@@ -139,20 +139,20 @@ def test_eighty_columns_show_the_best_first_and_every_name_and_figure_in_full() 
     ]
 
 
-def test_words_that_the_preset_did_not_ask_for_are_told() -> None:
+def test_words_that_the_preset_did_not_ask_for_are_reported() -> None:
     training = TRAINING.model_copy(update={"transcripts_of_preset": "asr"})
     caption = " ".join(terminal(changed(results_of_three(), NAMES[1], training=training))[4:])
     assert f"{NAMES[1]}: trained on reference transcripts; the preset asks for ASR transcripts." in caption
 
 
-def test_encoders_that_stayed_frozen_are_told_once_for_all_variants() -> None:
+def test_encoders_that_stayed_frozen_are_reported_once_for_all_variants() -> None:
     training = TRAINING.model_copy(update={"regime": Regime(asked=("full",), ran=("frozen",))})
     results = changed(changed(results_of_three(), NAMES[1], training=training), NAMES[2], training=training)
     caption = " ".join(terminal(results)[4:])
     assert f"{NAMES[1]}, {NAMES[2]}: encoders frozen; the paper fine-tunes them." in caption
 
 
-def test_the_terminal_tells_how_the_epochs_were_chosen() -> None:
+def test_the_terminal_says_how_the_epochs_were_chosen() -> None:
     caption = " ".join(terminal(results_of_three())[4:])
     assert "Epochs chosen by: lowest loss of one training speaker." in caption
     training = TRAINING.model_copy(update={"selection": Selection(figure="ua", data="session")})

@@ -61,7 +61,7 @@ def test_the_only_other_variant_is_named_in_the_headline(results: Results) -> No
     assert headline == f"{NAMES[0]} is significantly better than {NAMES[1]}"
 
 
-def test_seeds_are_told_where_there_are_several(results: Results) -> None:
+def test_seeds_are_reported_where_there_are_several(results: Results) -> None:
     assert "Only one seed was trained" in " ".join(verdict(results).cautions)
     each = tuple(SeedDifference(seed=seed, delta_ua=0.08) for seed in (0, 1, 2))
     over = DifferenceOverSeeds(mean=0.08, std=0.01, ci95=(0.02, 0.13), each=each)
@@ -87,7 +87,7 @@ def test_cautions_name_what_else_could_be_behind_a_figure(results: Results) -> N
     assert cautions[-1] == "The corpus is synthetic. These figures say nothing about real speech."
 
 
-def test_too_few_dialogues_are_told(results: Results) -> None:
+def test_too_few_dialogues_are_reported(results: Results) -> None:
     assert not any("too few" in caution for caution in verdict(results).cautions)
     bare = changed(results, NAMES[0], ua=Accuracy(mean=0.7, std=0.02, pooled=0.7))
     found = verdict(bare.model_copy(update={"dialogues": 4}))

@@ -1,4 +1,4 @@
-"""Generated predictions of scores: truth in thirds with many zeros, as CMU-MOSEI has it, and predictions beside it."""
+"""Generated predictions of scores: truth in thirds with many zeros, as in CMU-MOSEI, and predictions for it."""
 
 from collections.abc import Mapping
 from typing import Any

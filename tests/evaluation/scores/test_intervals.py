@@ -62,8 +62,8 @@ def test_an_interval_that_touches_the_middle_leaves_the_side_open() -> None:
     assert coverage.accuracy_when_answered == 1.0, "1.5 is on the low side although the interval misses it"
 
 
-def test_a_coverage_that_is_no_share_and_no_predictions_are_refused() -> None:
-    with pytest.raises(EvaluationError, match="coverage 90 is no share"):
+def test_a_coverage_that_is_not_a_share_and_no_predictions_are_refused() -> None:
+    with pytest.raises(EvaluationError, match="coverage 90 is not a share"):
         fit_half_widths(np.ones(3), np.ones(3), groups=["F"] * 3, task=VALENCE, coverage=90)
     with pytest.raises(EvaluationError, match="no development predictions"):
         fit_half_widths(np.array([]), np.array([]), groups=[], task=VALENCE, coverage=0.9)

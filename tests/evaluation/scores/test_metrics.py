@@ -53,7 +53,7 @@ def plain(truth: Sequence[float], predicted: Sequence[float]) -> dict[str, float
     return figures
 
 
-@settings(deadline=None)  # a busy machine is no failure
+@settings(deadline=None)  # a busy machine is not a failure
 @given(_PAIRS)
 def test_every_figure_is_that_of_a_plain_implementation(pairs: list[tuple[float, float]]) -> None:
     truth, predicted = ([pair[side] for pair in pairs] for side in (0, 1))

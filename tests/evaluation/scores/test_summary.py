@@ -139,7 +139,7 @@ def test_side_tables_have_figures_of_their_own(results: ScoreResults) -> None:
     assert results.variants["mfdr:gru"].none_paper is None
 
 
-def test_seeds_are_told_apart(rows: pd.DataFrame) -> None:
+def test_seeds_are_distinguished(rows: pd.DataFrame) -> None:
     found = results_of_three(seeds=(0, 1))
     variant = found.variants["mfdr:full"]
 

@@ -1,4 +1,4 @@
-"""The files beside exported models make the tokens that transformers makes, from any text."""
+"""The files next to exported models produce the same tokens as transformers, from any text."""
 
 import random
 import unicodedata

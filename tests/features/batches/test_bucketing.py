@@ -53,7 +53,7 @@ def test_equal_lengths_are_shuffled() -> None:
         assert set(map(frozenset, first)) != set(map(frozenset, second))
 
 
-def test_no_utterance_is_no_batch() -> None:
+def test_no_utterances_make_no_batch() -> None:
     assert bucketed_batches(np.zeros(0, dtype=np.int64), batch_size=8, seed=0, epoch=0) == []
     assert sequential_batches(np.zeros(0, dtype=np.int64), batch_size=8) == []
 

@@ -61,7 +61,7 @@ class Modules(Numbers):
 
 @dataclass(frozen=True)
 class Failing(Numbers):
-    """Ends its process at some numbers, always or only if the unit has others."""
+    """Ends its process at some numbers, always or only if the unit has others as well."""
 
     deadly: tuple[int, ...] = ()
     with_others: tuple[int, ...] = ()

@@ -305,7 +305,7 @@ def _nothing(path: Path) -> None:
         (lambda path: path.write_bytes(b"RIFF of nothing" * 40), "it cannot be read as a video"),
     ],
 )
-def test_files_that_are_no_videos_fail_every_utterance(
+def test_files_that_are_not_videos_fail_every_utterance(
     tmp_path: Path, make: Callable[[Path], object], words: str
 ) -> None:
     path = tmp_path / "bad.avi"

@@ -161,7 +161,7 @@ def test_gc_finds_keys_of_other_versions(store: Path, manifest: Manifest, profil
 
 
 @pytest.mark.parametrize("make", ["nothing", "empty", "corrupt"])
-def test_what_is_no_store_is_named(store: Path, make: str) -> None:
+def test_what_is_not_a_store_is_named(store: Path, make: str) -> None:
     shutil.rmtree(store)
     if make != "nothing":
         store.mkdir()

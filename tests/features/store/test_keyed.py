@@ -33,7 +33,7 @@ def _only_shard(keyed: KeyedStore) -> Path:
     return path
 
 
-def test_entries_come_back_bit_by_bit(keyed: KeyedStore, arrays: list[np.ndarray]) -> None:
+def test_entries_are_read_back_bit_by_bit(keyed: KeyedStore, arrays: list[np.ndarray]) -> None:
     assert keyed.locations() == {}
     assert keyed.write_shard(DIGESTS, arrays)
     places = keyed.locations()
@@ -43,7 +43,7 @@ def test_entries_come_back_bit_by_bit(keyed: KeyedStore, arrays: list[np.ndarray
     assert keyed.verify() == 1
 
 
-def test_layers_come_back_too(tmp_path: Path) -> None:
+def test_layers_are_read_back_too(tmp_path: Path) -> None:
     keyed = create_store(tmp_path, feature_key(SPEC, STREAM), shape=StreamShape(layers=2, width=3))
     array = np.arange(24, dtype=np.float16).reshape(4, 2, 3)
     keyed.write_shard(DIGESTS[:1], [array])
@@ -61,7 +61,7 @@ def test_the_same_entries_are_the_same_file(tmp_path: Path, arrays: list[np.ndar
     assert files[0].read_bytes() == files[1].read_bytes()
 
 
-def test_meta_tells_what_the_key_hashes(keyed: KeyedStore) -> None:
+def test_the_metadata_has_what_the_key_hashes(keyed: KeyedStore) -> None:
     meta = json.loads((keyed.folder / "meta.json").read_text())
     assert meta["encoder"] == SPEC.model_dump(exclude={"folder"})
     assert (meta["layers"], meta["width"], meta["dtype"], meta["clip_s"]) == (None, 3, "float16", None)
@@ -122,7 +122,7 @@ def test_a_shard_of_another_shape_is_refused(tmp_path: Path, keyed: KeyedStore, 
     assert tmp_path.exists()
 
 
-def test_leftovers_of_a_killed_run_are_no_shards(keyed: KeyedStore, arrays: list[np.ndarray]) -> None:
+def test_leftovers_of_a_killed_run_are_not_shards(keyed: KeyedStore, arrays: list[np.ndarray]) -> None:
     keyed.write_shard(DIGESTS, arrays)
     path = _only_shard(keyed)
     (path.parent / f".{path.name}.abc.part").write_bytes(path.read_bytes()[:50])
@@ -131,7 +131,7 @@ def test_leftovers_of_a_killed_run_are_no_shards(keyed: KeyedStore, arrays: list
     assert keyed.verify() == 1
 
 
-def test_the_index_comes_back_and_a_corrupt_one_is_named(keyed: KeyedStore) -> None:
+def test_the_index_is_read_back_and_a_corrupt_one_is_named(keyed: KeyedStore) -> None:
     rows = pd.DataFrame(
         {"utterance_id": ["a", "b"], "digest": ["0a", None], "shard": ["s", None], "offset": [3, 0], "steps": [4, 0]}
     )

@@ -36,7 +36,7 @@ def _open_files(folder: Path) -> int:
 
 
 @pytest.mark.parametrize("most", [1, 2, 128])
-def test_any_order_of_entries_comes_back_however_few_files_may_be_open(
+def test_entries_are_read_in_any_order_however_few_files_may_be_open(
     keyed: KeyedStore, entries: dict[str, np.ndarray], most: int
 ) -> None:
     places = keyed.locations()
@@ -57,7 +57,7 @@ def test_entries_stay_whole_when_their_shard_is_let_go_of(keyed: KeyedStore, ent
         assert not found.flags.writeable
 
 
-def test_pages_are_let_go_of_and_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pages_are_released_and_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(open_shards, "_ROUND_BYTES", 4 << 20)
     keyed = KeyedStore(tmp_path, StreamShape(layers=None, width=1024))
     blocks = [np.full((1024, 1024), number, dtype=np.float16) for number in range(32)]

@@ -127,7 +127,9 @@ def test_sync_uploads_it_once_mlflow_answers(in_s3: S3Address, tmp_path: Path) -
 def test_sync_says_what_is_wrong(in_s3: S3Address) -> None:
     with pytest.raises(StorageError, match=r"nothing remembers no benchmark .*; pass the cluster\.workspace"):
         sync_from_s3(f"s3://{in_s3.bucket}/nothing", uri=None)
-    with pytest.raises(TrackingError, match="is no folder that could hold MLflow's database; name a server with --uri"):
+    with pytest.raises(
+        TrackingError, match="is not a folder that could hold MLflow's database; name a server with --uri"
+    ):
         sync_from_s3(str(in_s3), uri="auto")
 
 

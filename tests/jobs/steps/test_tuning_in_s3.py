@@ -1,4 +1,4 @@
-"""A study whose steps share nothing but S3 and a database finds what one on a shared folder finds."""
+"""A study whose steps share only S3 and a database finds the same as one on a shared folder."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A benchmark on a shared folder asks for nothing of S3: it runs where boto3 cannot be imported.
+"""A benchmark on a shared folder does not need S3: it runs if boto3 cannot be imported.
 
 That boto3 is loaded would prove nothing, because Great Expectations loads it wherever it is installed.
 """

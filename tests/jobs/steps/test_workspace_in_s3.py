@@ -1,4 +1,4 @@
-"""A benchmark whose steps share nothing but S3 gives what one on a shared folder gives, to the digit."""
+"""A benchmark whose steps share only S3 gives exactly the same numbers as one on a shared folder."""
 
 import json
 import random
@@ -85,7 +85,7 @@ def test_faults_and_a_server_that_is_killed_cost_attempts_and_no_digit(
         server.kill()
 
 
-def test_a_killed_training_goes_on_in_another_pod(
+def test_a_killed_training_continues_in_another_pod(
     in_s3: S3Address, workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = settings_of(workspace, MODELS[1], params={"training": {"max_epochs": 40, "device": "cpu"}})

@@ -40,7 +40,7 @@ def fetch(text: str) -> None:
 
 @dsl.pipeline(name="items")
 def items(pairs: list[dict[str, str]], secret: str) -> None:
-    """Loop over mappings, within a loop, over a named output, and beside another's output."""
+    """Loop over mappings, within a loop, over a named output, and next to another's output."""
     decided = decide(text="a")
     single = work(text="b")
     with dsl.ParallelFor([{"key": "1"}]) as item:

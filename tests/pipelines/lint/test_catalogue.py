@@ -167,7 +167,7 @@ def test_no_finding_shows_a_password(packages: dict[str, Path], tmp_path: Path) 
 
 
 @pytest.mark.parametrize("text", ["", "a: 1", "[1", "- 1"])
-def test_a_file_that_is_no_package_is_said_to_be_none(text: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_package_is_said_to_be_none(text: str, tmp_path: Path) -> None:
     path = tmp_path / "no.yaml"
     path.write_text(text)
     with pytest.raises(PipelineError, match="write it with `merflow pipeline compile`"):

@@ -103,7 +103,7 @@ def test_a_missing_input_artifact_stops_the_step_before_its_command(
     assert "ran" not in done.stdout
 
 
-def test_files_and_folders_come_back_as_they_were_stored(client: Client, tmp_path: Path) -> None:
+def test_files_and_folders_are_read_back_as_stored(client: Client, tmp_path: Path) -> None:
     folder = tmp_path / "docs"
     (folder / "static").mkdir(parents=True)
     (folder / "index.html").write_text("page")

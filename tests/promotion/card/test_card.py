@@ -1,4 +1,4 @@
-"""The model card: what it says, whose figures it shows, and that both forms of it agree."""
+"""The model card: its text, the origin of its figures, and the agreement of its two formats."""
 
 import re
 from html.parser import HTMLParser
@@ -206,7 +206,7 @@ def test_hostile_names_stay_text(tmp_path: Path) -> None:
     assert not any("<script" in line for line in tables)
 
 
-def test_the_page_needs_nothing_beside_it(tmp_path: Path) -> None:
+def test_the_page_needs_nothing_next_to_it(tmp_path: Path) -> None:
     html = write_card(packages.write_folder(tmp_path / "package"))[1].read_text(encoding="utf-8")
     page = Page(html)
 

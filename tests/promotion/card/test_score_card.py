@@ -65,8 +65,8 @@ def test_a_scale_without_zero_has_no_binary_figures(tmp_path: Path) -> None:
 
 def test_intervals_and_uses(tmp_path: Path) -> None:
     for card in cards(score_packages.write_folder(tmp_path / "package")):
-        assert "made to hold the true score 90.0% of the time" in card
-        assert "abstains where the interval holds the middle of the scale, 0" in card
+        assert "built to contain the true score 90.0% of the time" in card
+        assert "abstains if the interval contains the middle of the scale, 0" in card
         assert "1.900" in card
         assert "97.0" in card
         assert "its sentiment, a number from \N{MINUS SIGN}3 to 3" in card

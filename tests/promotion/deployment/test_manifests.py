@@ -154,8 +154,8 @@ def test_a_canary_in_standard_mode_is_a_service_of_its_own_behind_one_route() ->
     ("made", "said"),
     [
         (plan(image="merflow/python:0.1.0-serve"), "has no digest"),
-        (plan(canary=0), "--traffic 0 is no share for a canary"),
-        (plan(canary=101), "--traffic 101 is no share for a canary"),
+        (plan(canary=0), "--traffic 0 is not a share for a canary"),
+        (plan(canary=101), "--traffic 101 is not a share for a canary"),
         (plan(canary=100), "deploy one version alone"),
         (plan(canary=5, gateway="none"), "needs an HTTPRoute"),
         (plan(gpu=True, accelerator="none"), "accelerator is none"),
@@ -170,7 +170,7 @@ def test_what_cannot_work_is_refused(made: Plan, said: str) -> None:
         check_plan(made, allow_tag=False)
 
 
-def test_all_problems_are_told_together_and_a_tag_can_be_allowed() -> None:
+def test_all_problems_are_reported_together_and_a_tag_can_be_allowed() -> None:
     made = plan(image="merflow/python:0.1.0-serve", canary=101)
     with pytest.raises(DeploymentError) as caught:
         check_plan(made, allow_tag=False)
@@ -184,13 +184,13 @@ def test_all_problems_are_told_together_and_a_tag_can_be_allowed() -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"mlflow": {"uri": "http://anna:secret@mlflow:5000"}}, "holds a password"),
+        ({"mlflow": {"uri": "http://anna:secret@mlflow:5000"}}, "contains a password"),
         ({"mlflow": {"uri": "sqlite:///mlflow.db"}}, "not an address that pods can call"),
-        ({"env": {"HF_TOKEN": "plain"}}, "env.HF_TOKEN holds a secret"),
-        ({"env": {"PROXY": "http://anna:secret@proxy"}}, "env.PROXY holds a secret"),
+        ({"env": {"HF_TOKEN": "plain"}}, "env.HF_TOKEN contains a secret"),
+        ({"env": {"PROXY": "http://anna:secret@proxy"}}, "env.PROXY contains a secret"),
         ({"user": 0}, "greater than or equal to 1"),
         ({"gateway": "mine"}, "write it as NAMESPACE/NAME"),
-        ({"host": "https://merflow.example.com"}, "is no host name"),
+        ({"host": "https://merflow.example.com"}, "is not a host name"),
         ({"image": "merflow/python"}, "with a tag or digest"),
         ({"scaling": {"min_replicas": 5}}, "more than max_replicas 4"),
         ({"scaling": {"concurrency": 33}}, "more than limit 32"),
@@ -213,7 +213,7 @@ def test_a_file_names_only_what_differs(tmp_path: Path) -> None:
     assert "secretKeyRef" not in "".join(manifests(made).values())
     path.write_text("")
     assert settings_of(path) == settings_of()
-    for text, said in (("- a list", "is no mapping"), ("a: [", "is not YAML")):
+    for text, said in (("- a list", "is not a mapping"), ("a: [", "is not YAML")):
         path.write_text(text)
         with pytest.raises(ParamsError, match=said):
             settings_of(path)

@@ -71,7 +71,7 @@ def test_each_check_refuses_what_it_is_for(change: Change, names: list[str]) -> 
     assert all(check.remedy and check.sentence.endswith(".") for check in decision.failed)
 
 
-def test_a_model_at_chance_is_no_first_champion() -> None:
+def test_a_model_at_chance_is_not_a_first_champion() -> None:
     decision = decided(evidence(predictions=predicted(skill=-1.35)), None)
 
     assert failed(decision) == ["above chance"]
@@ -117,7 +117,7 @@ def test_seeds_of_both_sides_may_differ_and_equal_ones_are_compared_too() -> Non
     assert "800 utterances" in sentences[1]
 
 
-def test_a_grouping_that_the_corpus_does_not_know_is_said() -> None:
+def test_a_grouping_that_the_corpus_does_not_know_is_reported() -> None:
     frame = packages.utterances().drop(columns="gender")
     drawn = evidence().predictions
     decision = decided(evidence(utterances=frame, predictions=drawn), champion(utterances=frame))

@@ -88,5 +88,5 @@ def test_missing_evidence_is_refused(tmp_path: Path) -> None:
 
 
 def test_no_package(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="is no model package"):
+    with pytest.raises(ModelError, match="is not a model package"):
         read_evidence(tmp_path)

@@ -1,4 +1,4 @@
-"""A package holds models, evidence and calibration of a variant; a benchmark that lacks one of them is refused."""
+"""A package contains a variant's models, evidence and calibration; a benchmark that lacks one is refused."""
 
 import shutil
 from pathlib import Path
@@ -102,7 +102,7 @@ def test_both_kinds_share_evidence_and_calibration(ensemble: Path, refitted: Pat
         assert (ensemble / name).read_bytes() == (refitted / name).read_bytes()
 
 
-def test_the_job_tells_what_it_made(benchmark: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_job_says_what_it_made(benchmark: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     settings = PackageSettings(kind="ensemble", stress_utterances=0, device="cpu")
     build(benchmark, VARIANT, out=tmp_path / "package", settings=settings, command="")
     assert f"{VARIANT}, an ensemble of 2 fold models; sets for 90.0% coverage" in capsys.readouterr().err
@@ -150,13 +150,13 @@ def test_a_benchmark_of_another_version_is_refused(benchmark: Path, tmp_path: Pa
 def test_a_folder_of_something_else_is_never_replaced(benchmark: Path, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "diary.txt").write_text("dear diary")
-    with pytest.raises(OutputError, match="is no model package"):
+    with pytest.raises(OutputError, match="is not a model package"):
         packaged(benchmark, tmp_path / "mine")
     assert (tmp_path / "mine" / "diary.txt").is_file()
 
 
 def test_a_package_that_fails_leaves_nothing(benchmark: Path, tmp_path: Path) -> None:
-    with pytest.raises(EvaluationError, match=r"coverage 1.5 is no share"):
+    with pytest.raises(EvaluationError, match=r"coverage 1.5 is not a share"):
         packaged(benchmark, tmp_path / "package", coverage=1.5)
     assert list(tmp_path.iterdir()) == []
 

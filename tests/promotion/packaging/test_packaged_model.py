@@ -97,7 +97,7 @@ def test_a_missing_modality_is_masked_and_a_clip_without_any_is_refused(loaded: 
         loaded.predict([])
 
 
-def test_an_input_that_cannot_be_read_is_told_once(loaded: PackagedModel, tmp_path: Path) -> None:
+def test_an_input_that_cannot_be_read_is_reported_once(loaded: PackagedModel, tmp_path: Path) -> None:
     (tmp_path / "noise.wav").write_bytes(b"no sound")
     clip = Clip("broken", audio=tmp_path / "noise.wav", text="hello")
     told: list[RefusedInput] = []
@@ -162,9 +162,9 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing": (lambda folder: (folder / "members/00/fold_record.json").unlink(), "00/fold_record.json is missing"),
     "added": (
         lambda folder: (folder / "members/00/encoders.safetensors").touch(),
-        "encoders.safetensors is no file of",
+        "encoders.safetensors is not a file of",
     ),
-    "no package": (lambda folder: (folder / PACKAGE).unlink(), "is no model package: package.json is missing"),
+    "no package": (lambda folder: (folder / PACKAGE).unlink(), "is not a model package: package.json is missing"),
     **{
         ending: (
             lambda folder, ending=ending: (folder / f"members/00/cache{ending}").write_bytes(pickle.dumps(1)),  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""A refit goes on where it was interrupted or killed, and has the stages that the folds' final weights went through."""
+"""A refit resumes after an interruption, and has the same stages as the folds' final weights."""
 
 import multiprocessing
 import os

@@ -73,7 +73,7 @@ def test_a_missing_decision_is_found(promoted: Registry) -> None:
     folder = run.info.artifact_uri.removeprefix("file://")
     next(path for path in Path(folder).rglob("*.json") if "false" in path.read_text()).unlink()
     (problem,) = audit(promoted).problems
-    assert problem.startswith("the decision of entry 9 is gone: decisions/")
+    assert problem.startswith("entry 9's decision is missing: decisions/")
 
 
 def test_with_a_damaged_trail_one_can_go_back_and_force_but_not_promote(promoted: Registry) -> None:

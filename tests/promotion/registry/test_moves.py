@@ -1,4 +1,4 @@
-"""Crashes, two processes at once, and hands that move aliases in MLflow."""
+"""Crashes, two processes at once, and people who move aliases by hand in MLflow."""
 
 from collections.abc import Callable
 from typing import Any

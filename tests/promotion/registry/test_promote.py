@@ -161,7 +161,7 @@ def test_a_reason_that_mlflow_would_cut_off_is_refused(registered: Make) -> None
     assert aliases(registry)["champion"] == 2
 
 
-def test_unknown_names_versions_and_aliases_are_told_with_what_is_near(registered: Make) -> None:
+def test_unknown_names_versions_and_aliases_are_reported_with_the_nearest_name(registered: Make) -> None:
     registry = registered(2)
     for text, said in {
         "7": r"no version 7 of .*; it has 2, 1",
@@ -194,7 +194,7 @@ def test_a_version_whose_files_are_gone_is_neither_promoted_nor_rolled_back_to(
     assert not story(registry, str(lost)).has_files
 
 
-def test_a_version_without_a_card_tells_so(registered: Make, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_version_without_a_card_says_so(registered: Make, tmp_path_factory: pytest.TempPathFactory) -> None:
     registry, folder = registered(1), tmp_path_factory.mktemp("bare")
     bare = register(registry, logged_model(registry.connection.uri, folder, card=False, experiment=folder.name))
     assert story(registry, "1").card == "artifacts/package/card.md"
@@ -211,7 +211,7 @@ def test_a_version_that_merflow_did_not_register_is_not_promoted(registered: Mak
     assert [each.facts is None for each in registry.versions()] == [True, False]
 
 
-def test_registering_again_after_a_deleted_version_goes_on(registered: Make, model: tuple[str, str]) -> None:
+def test_registering_again_after_a_deleted_version_continues(registered: Make, model: tuple[str, str]) -> None:
     registry = registered(2)
     for version in ("1", "2"):
         promote_version(registry, version, decide=YES)

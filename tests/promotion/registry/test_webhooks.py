@@ -42,7 +42,7 @@ class Request:
 
 @dataclass
 class Receiver:
-    """An HTTP server that keeps what it gets, and answers the first so many requests with 503."""
+    """An HTTP server that records requests, and answers the first few with 503."""
 
     busy: int = 0
     requests: list[Request] = field(default_factory=list)

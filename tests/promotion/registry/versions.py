@@ -98,7 +98,7 @@ def register(
 
 @dataclass(frozen=True)
 class Verdict:
-    """A decision that is made up; the gate has tests of its own."""
+    """A made-up decision; the gate has its own tests."""
 
     promoted: bool = True
     passed: bool = True

@@ -6,7 +6,7 @@ from merflow.serving.exports.audacity import write_labels
 from tests.serving.results import SEGMENTS, results, score_results
 
 
-def test_labels_come_back(tmp_path: Path) -> None:
+def test_labels_are_read_back(tmp_path: Path) -> None:
     write_labels(tmp_path / "labels.txt", results())
     lines = [line.split("\t") for line in (tmp_path / "labels.txt").read_text(encoding="utf-8").splitlines()]
     assert [(float(start), float(end)) for start, end, _ in lines] == [(each.start_s, each.end_s) for each in SEGMENTS]

@@ -138,7 +138,7 @@ def test_binary_tensors_that_do_not_fit(server: Running, name: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["", "-1", "abc", "1.5", "99999999", "9" * 400, "0", "0x10", "٣", " 5 5 "])
-def test_a_length_of_the_head_that_is_none(server: Running, value: str) -> None:
+def test_an_invalid_header_length_is_refused(server: Running, value: str) -> None:
     text = head(len(ELEMENT))
     reply = server.send("POST", V2, text + ELEMENT, {**BINARY, HEADER: value.encode().decode("latin-1")})
     assert reply.status == 422, reply.body
@@ -249,7 +249,7 @@ RAW = {
 
 
 @pytest.mark.parametrize("name", RAW)
-def test_bytes_that_are_no_request(server: Running, name: str) -> None:
+def test_bytes_that_are_not_a_request(server: Running, name: str) -> None:
     received = server.raw(RAW[name])
     assert received == b"" or received.split(b" ")[1].startswith(b"4"), received[:200]
     alive(server)

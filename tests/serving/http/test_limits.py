@@ -112,7 +112,7 @@ def test_a_model_that_takes_too_long_is_given_up(predictor: Predictor) -> None:
         assert "retry-after" in reply.headers
 
 
-def test_the_key_is_asked_for_everywhere_but_at_probes_and_the_page(predictor: Predictor) -> None:
+def test_the_key_is_required_everywhere_but_at_probes_and_the_page(predictor: Predictor) -> None:
     with running(predictor, ServeSettings(api_key=KEY)) as locked:
         for path in ("/v2/health/live", "/v2/health/ready", "/", "/page/serve.js", "/docs", "/openapi.json"):
             assert locked.send("GET", path).status == 200
@@ -133,9 +133,7 @@ def test_the_key_is_asked_for_everywhere_but_at_probes_and_the_page(predictor: P
             assert locked.send("POST", "/predict", content, {"Content-Type": KIND, **headers}).status == status
 
 
-def test_nothing_is_kept_unless_it_is_asked_for(
-    predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_is_kept_by_default(predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     temporary, kept = tmp_path / "temporary", tmp_path / "kept"
     temporary.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(temporary))

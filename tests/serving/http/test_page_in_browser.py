@@ -47,7 +47,7 @@ def opened(
     width: int = DESKTOP,
     scheme: Scheme = "light",
 ) -> Iterator[Any]:
-    """Open the page; it asks nobody else, and says no error."""
+    """Open the page; check that it contacts no other host and shows no error."""
     problems: list[str] = []
     with open_page(chromium, "about:blank", width=width, scheme=scheme) as page:
         page.on("console", lambda said: problems.append(said.text) if said.type in ("error", "warning") else None)
@@ -131,7 +131,7 @@ def test_words_alone_are_answered_with_the_keyboard_alone(chromium: Any, server:
         assert page.evaluate("document.activeElement.id") == "answer"
 
 
-def test_a_refusal_is_told(chromium: Any, server: Running) -> None:  # noqa: ANN401
+def test_a_refusal_is_reported(chromium: Any, server: Running) -> None:  # noqa: ANN401
     with open_page(chromium, server.url) as page:
         page.locator("#clip-form:visible").wait_for()
         page.set_input_files("#file", file(b"no sound at all"))

@@ -117,13 +117,13 @@ def test_the_key_comes_from_the_environment_or_a_file(ensemble: Path, tmp_path: 
         assert "the API key in" in refused("serve", ensemble, "--api-key-file", file)
 
 
-def test_what_cannot_be_served_is_told(tmp_path: Path) -> None:
+def test_what_cannot_be_served_is_reported(tmp_path: Path) -> None:
     assert "no such folder" in refused("serve", tmp_path / "nothing")
-    assert "holds no model" in refused("serve", tmp_path)
+    assert "contains no model" in refused("serve", tmp_path)
     assert "Invalid value for '--port'" in refused("serve", tmp_path, "--port", "70000")
 
 
-def test_a_taken_port_is_told(ensemble: Path) -> None:
+def test_a_taken_port_is_reported(ensemble: Path) -> None:
     import socket
 
     with socket.create_server(("127.0.0.1", 0)) as taken:

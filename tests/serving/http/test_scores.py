@@ -151,7 +151,9 @@ def test_v2_binary_in_and_out(scoring: Running, rated_fold: RatedFold, expected:
     check(*columns_found, rated_fold=rated_fold, expected=expected)
 
 
-def test_uploads_and_recordings_are_answered_alike(scoring: Running, scorer: Predictor, rated_fold: RatedFold) -> None:
+def test_uploads_and_recordings_are_answered_the_same_way(
+    scoring: Running, scorer: Predictor, rated_fold: RatedFold
+) -> None:
     turn = rated_fold.turns[0]
     (wanted,) = scorer.predict([open_clip(turn.recording, clip_id="a.wav", text=turn.text)])
     assert isinstance(wanted, ClipScore)

@@ -103,7 +103,7 @@ def test_sound_is_embedded_byte_by_byte(tmp_path: Path) -> None:
     assert base64.b64decode(stored[1], validate=True) == content
 
 
-def test_sound_beside_the_page_is_named(tmp_path: Path) -> None:
+def test_sound_next_to_the_page_is_named(tmp_path: Path) -> None:
     assert "sound.mp3" in Parsed(written(tmp_path, results(), beside="sound.mp3")).addresses
 
 

@@ -5,7 +5,7 @@ from merflow.serving.listen_page.verdict import listening_verdict
 from tests.serving.results import SCORED, SEGMENTS, results, score_results, scored, segment
 
 
-def test_the_most_frequent_emotion_and_the_doubt_are_told() -> None:
+def test_the_most_frequent_emotion_and_the_doubt_are_reported() -> None:
     verdict = listening_verdict(results())
     assert verdict.headline == "Most often neutral: 38% of the speech"
     assert verdict.sentences == (
@@ -15,19 +15,19 @@ def test_the_most_frequent_emotion_and_the_doubt_are_told() -> None:
     assert verdict.cautions == ("1 of 5 segments: short.", "1 segment could not be predicted.")
 
 
-def test_a_majority_is_said_as_one() -> None:
+def test_a_majority_is_reported_as_one() -> None:
     assert listening_verdict(results((segment(0, 4, 0.9, 0.1, 0, 0),))).headline == "100% of the speech sounds angry"
 
 
-def test_nothing_sure_and_no_speech_are_said() -> None:
+def test_nothing_sure_and_no_speech_are_reported() -> None:
     unsure = segment(0, 4, 0.4, 0.4, 0.1, 0.1, possible=("angry", "happy"))
     assert listening_verdict(results((unsure,))).headline == "The model is not sure about any segment"
     silent = listening_verdict(results(()))
     assert silent.headline == "No speech was found"
-    assert silent.sentences == ("0:20 of sound hold no speech of 0.4 s or more.",)
+    assert silent.sentences == ("0:20 of sound have no speech of 0.4 s or more.",)
 
 
-def test_a_model_without_thresholds_or_calibration_is_told_apart() -> None:
+def test_a_model_without_thresholds_or_calibration_is_distinguished() -> None:
     verdict = listening_verdict(results(abstains=False, calibrated=False))
     assert len(verdict.sentences) == 1
     assert verdict.cautions[:2] == (
@@ -36,7 +36,7 @@ def test_a_model_without_thresholds_or_calibration_is_told_apart() -> None:
     )
 
 
-def test_what_the_model_lacks_is_told_with_advice() -> None:
+def test_what_the_model_lacks_is_reported_with_advice() -> None:
     heard_only = tuple(
         each.model_copy(update={"heard": each.heard.model_copy(update={"modalities": ("audio",)})})
         for each in SEGMENTS
@@ -51,7 +51,7 @@ def test_what_the_model_lacks_is_told_with_advice() -> None:
     assert missing.format("video") + "." in film
 
 
-def test_damage_is_told_with_its_time() -> None:
+def test_damage_is_reported_with_its_time() -> None:
     one = DamagedSound(at_s=65.0, reason="it cannot be decoded")
     assert listening_verdict(results(damaged=(one,))).cautions[-1] == (
         "The recording is damaged at 1:05 (it cannot be decoded)."
@@ -66,8 +66,8 @@ def test_scores_are_told_as_their_mean_and_the_doubt_about_their_side() -> None:
     assert verdict.headline == "The mean sentiment is 0.4, from -3 to 3"
     assert verdict.sentences == (
         "0:13 of 0:20 are speech, in 5 segments.",
-        "The model is not sure about 38% of the speech: the interval of the score holds the middle of the scale, 0, so "
-        "it may be negative or positive.",
+        "The model is not sure about 38% of the speech: the interval of the score contains the middle of the scale, 0, "
+        "so it may be negative or positive.",
     )
     assert verdict.cautions == ("1 of 5 segments: short.", "1 segment could not be predicted.")
 

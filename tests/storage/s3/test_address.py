@@ -35,7 +35,7 @@ def test_addresses_are_joined_by_slashes() -> None:
         ("s3://corpora/a/../b", "'a/../b' cannot be"),
     ],
 )
-def test_what_is_no_address_is_refused_with_the_reason(text: str, reason: str) -> None:
+def test_what_is_not_an_address_is_refused_with_the_reason(text: str, reason: str) -> None:
     with pytest.raises(StorageError) as caught:
         S3Address.parse(text)
     assert reason in str(caught.value)

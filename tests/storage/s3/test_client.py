@@ -26,7 +26,7 @@ def log_in(monkeypatch: pytest.MonkeyPatch, access: str, secret: str) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", secret)
 
 
-def test_missing_credentials_are_said(address: S3Address, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_credentials_are_reported(address: S3Address, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     said = refused(address, tmp_path)
@@ -37,7 +37,7 @@ def test_missing_credentials_are_said(address: S3Address, tmp_path: Path, monkey
 
 
 @pytest.mark.parametrize("writing", [False, True])
-def test_a_missing_bucket_is_said(tmp_path: Path, writing: bool) -> None:
+def test_a_missing_bucket_is_reported(tmp_path: Path, writing: bool) -> None:
     write_files(tmp_path, sizes={"a": 1})
     said = refused(S3Address("no-such-bucket", "x"), tmp_path, writing=writing)
     assert "NoSuchBucket, The specified bucket does not exist; create the bucket, or correct the address" in said
@@ -60,7 +60,7 @@ def test_a_denied_write_leaves_nothing(address: S3Address, tmp_path: Path, monke
         (OWNER[0], "not-this-secret", "check AWS_SECRET_ACCESS_KEY"),
     ],
 )
-def test_wrong_keys_are_told_apart(
+def test_wrong_keys_are_distinguished(
     address: S3Address, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, access: str, secret: str, reason: str
 ) -> None:
     log_in(monkeypatch, access, secret)
@@ -69,7 +69,7 @@ def test_wrong_keys_are_told_apart(
     assert "not-this-secret" not in said
 
 
-def test_a_server_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_an_unreachable_server_is_named(tmp_path: Path) -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))  # bound, and nobody listens
         endpoint = f"http://127.0.0.1:{nobody.getsockname()[1]}"
@@ -79,7 +79,7 @@ def test_a_server_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("endpoint", ["minio:9000", "not a url"])
-def test_an_endpoint_that_is_no_url_is_refused(endpoint: str) -> None:
+def test_an_endpoint_that_is_not_a_url_is_refused(endpoint: str) -> None:
     with pytest.raises(StorageError, match=f"cannot connect to S3 at {endpoint}: .*as in http://HOST:PORT"):
         connect(endpoint)
 

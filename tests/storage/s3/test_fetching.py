@@ -112,11 +112,11 @@ def test_a_damaged_content_never_arrives(
     assert found.items() <= {**contents(folder), **old}.items()
 
 
-def test_nothing_is_there(address: S3Address, transfers: Transfers, tmp_path: Path) -> None:
+def test_an_empty_address_is_an_error(address: S3Address, transfers: Transfers, tmp_path: Path) -> None:
     assert f"there is nothing in {address} at http" in refused(address, tmp_path, transfers)
 
 
-def test_the_folder_of_published_folders_is_no_folder(
+def test_the_folder_of_published_folders_is_not_a_folder(
     folder: Path, address: S3Address, transfers: Transfers, tmp_path: Path
 ) -> None:
     publish(folder, address / "v1", transfers)

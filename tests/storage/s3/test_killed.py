@@ -89,7 +89,7 @@ def test_unfinished_uploads_of_others_are_left_alone(
     assert unfinished(client, address) == [started]
 
 
-def test_a_killed_download_leaves_whole_files_only_and_goes_on(
+def test_a_killed_download_leaves_whole_files_only_and_continues(
     seaweed: str, folder: Path, address: S3Address, transfers: Transfers, tmp_path: Path
 ) -> None:
     write_files(folder, sizes={f"more/{number}.wav": 2000 + number for number in range(40)})

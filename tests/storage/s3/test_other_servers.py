@@ -40,7 +40,7 @@ def test_moto_gives_what_others_put_there(s3: str, folder: Path, tmp_path: Path)
     assert contents(tmp_path / "copy") == contents(folder)
 
 
-def test_a_tag_that_is_no_digest_leaves_only_the_size(s3: str, folder: Path, tmp_path: Path) -> None:
+def test_a_tag_that_is_not_a_digest_leaves_only_the_size(s3: str, folder: Path, tmp_path: Path) -> None:
     client = connect(s3)
     path = folder / "Session2/x.wav"
     address = S3Address(BUCKET, "encrypted/x.wav")

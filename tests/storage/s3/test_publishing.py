@@ -17,7 +17,7 @@ from merflow.storage.s3.transfers import PART_BYTES, Transfers
 from tests.storage.s3.conftest import SMALL, contents, keys, unfinished, write_files
 
 
-def test_a_folder_comes_back_as_it_was(folder: Path, address: S3Address, transfers: Transfers, tmp_path: Path) -> None:
+def test_a_folder_is_fetched_unchanged(folder: Path, address: S3Address, transfers: Transfers, tmp_path: Path) -> None:
     told: list[tuple[str, int, int]] = []
     publication = publish(folder, address, transfers, progress=lambda *step: told.append(step))
     size = sum(len(content) for content in contents(folder).values())
@@ -76,7 +76,7 @@ def test_a_content_that_somebody_deleted_is_found_missing_and_brought_back(
     assert contents(tmp_path / "copy") == contents(folder)
 
 
-def test_an_upload_that_ended_early_shows_nothing_and_goes_on_where_it_was(
+def test_an_upload_that_ended_early_shows_nothing_and_continues_where_it_was(
     folder: Path, address: S3Address, transfers: Transfers, client: S3Client
 ) -> None:
     write_files(folder, sizes={"much/of it.bin": 3 * PART_BYTES})

@@ -82,7 +82,7 @@ def test_noise_has_the_asked_distance_from_the_speech(snr_db: int) -> None:
     given = voice()
     noise = noisy(snr_db)(given, rng()).astype(np.float64) - given
     speech = given[8000:24000]
-    assert level_db(speech) - level_db(noise) == pytest.approx(snr_db, abs=0.1), "pauses are no speech"
+    assert level_db(speech) - level_db(noise) == pytest.approx(snr_db, abs=0.1), "pauses are not speech"
 
 
 def test_noise_is_pink() -> None:

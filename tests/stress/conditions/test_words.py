@@ -36,7 +36,7 @@ def test_where_one_emotion_prevails_as_many_as_possible_differ() -> None:
     assert alone == ["b", "a"]
 
 
-def test_no_words_are_no_words() -> None:
+def test_no_words_stay_no_words() -> None:
     assert none_at_all(["a", "b"], ["sad", "sad"], np.random.default_rng(0)) == ["", ""]
 
 

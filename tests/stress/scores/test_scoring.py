@@ -86,7 +86,7 @@ def test_a_drop_of_ccc_fails_a_condition_alone() -> None:
     assert not result.passed
 
 
-def test_a_shift_is_told_with_its_sign() -> None:
+def test_a_shift_is_reported_with_its_sign() -> None:
     given = reference()
     result = score_condition(TELEPHONE, given, given.scores - np.where(np.arange(400) % 5 == 0, 0.0, 0.4))
     assert result.shift == pytest.approx(-0.32)

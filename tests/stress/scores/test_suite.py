@@ -80,7 +80,7 @@ def test_the_results_follow_from_the_kept_predictions(whole: Path) -> None:
     assert descriptions["wrong-transcript"] == "the words of an utterance at another step of the scale"
 
 
-def test_an_interrupted_suite_goes_on_and_ends_with_the_same_bytes(
+def test_an_interrupted_suite_resumes_and_ends_with_the_same_bytes(
     finished_scores: Path, whole: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"

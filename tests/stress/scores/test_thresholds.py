@@ -27,7 +27,7 @@ def ccc(labels: np.ndarray, scores: np.ndarray) -> float:
     return value
 
 
-def test_a_model_that_guesses_anew_without_loss_fails_at_the_stated_rate() -> None:
+def test_a_model_that_guesses_again_without_loss_fails_at_the_stated_rate() -> None:
     rng = np.random.default_rng(1)
     min_unchanged = 0.7
     tested = RandomScores.like(LABELS, scores_of(LABELS, np.random.default_rng(9)))

@@ -1,4 +1,4 @@
-"""Create the bucket that the environment names, with the key of its owner; an existing one stays."""
+"""Creation of the bucket that the environment names, with its owner's key; an existing bucket stays."""
 
 import os
 import sys

@@ -1,8 +1,8 @@
-"""Write the missing secret files of a folder: each ``*.env.example`` with a random value for every empty one.
+"""Secret files for a folder: a copy of each ``*.env.example``, with random values in place of empty ones.
 
 python3 infra/kustomize/components/secrets/fill.py [FOLDER]
 
-A file that exists stays as it is.
+An existing file stays as it is.
 """
 
 import base64
@@ -16,20 +16,20 @@ FERNET_BYTES = 32
 
 
 def filled(example: str) -> str:
-    """Return the text with a random value for every empty one."""
+    """Return the text with a random value in place of every empty one."""
     lines = (f"{line}{random_value(line[:-1])}" if line.endswith("=") else line for line in example.splitlines())
     return "\n".join(lines) + "\n"
 
 
 def random_value(name: str) -> str:
-    """Return hexadecimal digits; a Fernet key, which is URL-safe base64, for the name of an encryption key."""
+    """Return random hexadecimal digits, or a Fernet key (URL-safe base64) for a name ending in ``_ENCRYPTION_KEY``."""
     if name.endswith("_ENCRYPTION_KEY"):
         return base64.urlsafe_b64encode(secrets.token_bytes(FERNET_BYTES)).decode()
     return secrets.token_hex(LENGTH_BYTES)
 
 
 def fill(folder: Path) -> list[Path]:
-    """Write what is missing, for the owner's eyes only; return what was written."""
+    """Write the missing files, readable only by their owner; return their paths."""
     written = []
     for example in sorted(folder.glob("*.env.example")):
         path = example.with_suffix("")

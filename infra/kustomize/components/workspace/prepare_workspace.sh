@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes a volume writable for group 0, in which the pods of runs are whatever their user ID is, and proves it.
+# Makes a volume writable for group 0, to which the pods of runs belong whatever their user ID, and checks the result.
 set -eu
 umask 002
 volume=$1
@@ -11,5 +11,5 @@ if ! mkdir -p "$probe" 2> /dev/null; then
 fi
 chmod 2770 "$probe"
 rmdir "$probe"
-chmod g+rwxs "$volume" 2> /dev/null || true # only its owner may; fsGroup has done it where the storage supports that
+chmod g+rwxs "$volume" 2> /dev/null || true # only the owner may; with fsGroup it is already done
 echo "$volume is writable for group $(id -g)"

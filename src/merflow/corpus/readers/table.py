@@ -60,7 +60,7 @@ def read_utterance_table(csv: Path, *, taxonomy: Taxonomy) -> Manifest:
     Raises:
         CorpusError: The file is missing, empty or not UTF-8, a required column or cell is missing, an id repeats, or a
             cell does not parse. The message lists all wrong rows.
-        LabelError: An emotion is no known label, and no row before it is wrong in another way.
+        LabelError: An emotion is not a known label, and no row before it is wrong in another way.
     """
     columns, records = read_records(csv)
     _check_columns(columns, path=csv)

@@ -23,7 +23,7 @@ def is_present(out: Path, identity: dict[str, Any]) -> bool:
         recorded = json.loads((out / SYNTHETIC_MARK).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise OutputError(
-            f"{out} is not empty and holds no synthetic release (no readable {SYNTHETIC_MARK}); "
+            f"{out} is not empty and contains no synthetic release (no readable {SYNTHETIC_MARK}); "
             "choose another folder with --out"
         ) from None
     if recorded != identity:

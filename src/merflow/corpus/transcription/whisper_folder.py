@@ -114,13 +114,13 @@ def _from_hub(repository: str, *, revision: str) -> WhisperFolder:
 def _checked(folder: WhisperFolder) -> WhisperFolder:
     if not (folder.path / "config.json").is_file():
         raise CorpusError(
-            f"{folder.path} holds no model: it has no config.json; set transcription.model to another folder"
+            f"{folder.path} contains no model: it has no config.json; set transcription.model to another folder"
         )
     config = json_object(folder.path / "config.json")
     kinds = config.get("architectures") or [config.get("model_type", "unnamed")]
     if ARCHITECTURE not in kinds:
         raise CorpusError(
-            f"{folder.path} holds a {', '.join(kinds)}, expected {ARCHITECTURE}; set transcription.model to a "
+            f"{folder.path} contains a {', '.join(kinds)}, expected {ARCHITECTURE}; set transcription.model to a "
             f"Whisper model: a size ({', '.join(SIZES)}), a hub id or a folder"
         )
     if missing := [" or ".join(group) for group in _FILES.lacking(folder.path)]:

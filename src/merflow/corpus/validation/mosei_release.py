@@ -1,4 +1,4 @@
-"""Comparison of an indexed CMU-MOSEI with the counts of the one in papers, with a name for each kind of difference."""
+"""Comparison of an indexed CMU-MOSEI with the counts in papers, with a name for each kind of difference."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,7 +14,7 @@ _ROUNDED = range(-3, 4)
 
 
 def compare_with_mosei(rows: pd.DataFrame) -> pd.DataFrame:
-    """Compare the utterances with a sentiment with every known count; recordings play no part.
+    """Compare the utterances that have a sentiment with every known count; recordings do not matter.
 
     Args:
         rows: Manifest rows, where each video is a dialogue.
@@ -50,8 +50,8 @@ def _compare_raw(rows: pd.DataFrame) -> pd.DataFrame:
 def _in_words(difference: str, first: str, _: pd.DataFrame) -> str:
     return {
         "no-audio": "there is no recording (no Raw/Audio/Full/WAV_16000)",
-        "other-split": f"its parts have other sizes ({first})",
-        "other-scores": f"its scores have another distribution ({first})",
+        "other-split": f"its parts have different sizes ({first})",
+        "other-scores": f"its scores are distributed differently ({first})",
     }[difference]
 
 
@@ -70,4 +70,4 @@ MOSEI = KnownRelease(
     advice={"no-audio": "models that read no audio"},
 )
 MOSEI_PICKLE = replace(MOSEI, compare=compare_with_mosei, advice={})
-"""The processed pickles, which hold no recording."""
+"""The processed pickles, which have no recordings."""

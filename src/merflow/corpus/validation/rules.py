@@ -87,7 +87,7 @@ def _table_rules(manifest: Manifest) -> Iterator[Rule]:
         UTTERANCES,
         "raw labels are known",
         lambda gxe: gxe.ExpectColumnValuesToBeInSet(column="emotion_raw", value_set=labels),
-        "label {emotion_raw!r} is no known emotion label; correct it",
+        "label {emotion_raw!r} is not a known emotion label; correct it",
     )
     yield Rule(
         UTTERANCES,

@@ -1,6 +1,6 @@
-"""Words as the tokens of RoBERTa: bytes of words, joined pair by pair in the order in which pairs were learned.
+"""Words as the tokens of RoBERTa: the bytes of words, joined pair by pair in the order in which the pairs were learned.
 
-This file stands alone, on NumPy: it is the ``words.py`` beside an exported model.
+This file needs only NumPy: it is the ``words.py`` next to an exported model.
 """
 
 import re
@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 _SHORT_FORM = re.compile(r"'(?:s|t|re|ve|m|ll|d)")
-# Over the kinds of characters: letters, numbers, marks, spaces, other white space. A word takes the space before it.
+# One branch per kind of character: letters, numbers, marks, spaces, other white space. A word includes the space
+# before it.
 _WORD = re.compile(r"s?l+|s?n+|s?m+|[sw]+(?![lnm])|[sw]+")
 
 
@@ -57,7 +58,7 @@ def _spelled(word: str) -> list[str]:
 
 
 def _joined(parts: list[str], ranks: Mapping[tuple[str, str], int]) -> list[str]:
-    """Join the pair that was learned first, wherever it stands, until no pair is known."""
+    """Join the pair that was learned first, wherever it occurs, until no known pair is left."""
     while True:
         pairs = set(pairwise(parts)) & ranks.keys()
         if not pairs:

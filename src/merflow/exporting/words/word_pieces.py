@@ -1,6 +1,6 @@
-"""Words as the tokens of BERT: words are split at spaces and marks, and into the longest pieces that are known.
+"""Words as the tokens of BERT: words are split at spaces and marks, and then into the longest known pieces.
 
-This file stands alone, on NumPy: it is the ``words.py`` beside an exported model.
+This file needs only NumPy: it is the ``words.py`` next to an exported model.
 """
 
 import unicodedata
@@ -28,7 +28,7 @@ def words_of(text: str, facts: Mapping[str, Any]) -> np.ndarray:
 
 
 def _words(text: str, facts: Mapping[str, Any]) -> list[str]:
-    """Return words and single marks, without control characters, and without accents and capitals if so trained."""
+    """Return words and single marks without control characters; in lower case without accents if trained that way."""
     text = "".join(_cleaned(character) for character in text)
     if facts["strips_accents"]:
         text = "".join(each for each in unicodedata.normalize("NFD", text) if unicodedata.category(each) != "Mn")
@@ -51,7 +51,7 @@ def _is_mark(character: str) -> bool:
 
 
 def _pieces(word: str, facts: Mapping[str, Any]) -> list[int]:
-    """Return the ids of a word's pieces, the longest first; or the one of an unknown word."""
+    """Return the ids of a word's longest pieces from left to right, or the id of an unknown word."""
     vocabulary, found, start = facts["vocabulary"], [], 0
     while start < len(word) <= _LONGEST_WORD:
         pieces = {end: ("##" if start else "") + word[start:end] for end in range(len(word), start, -1)}

@@ -2,7 +2,7 @@
 
 Recordings and texts are identified by their content. A video is too large to read for that. An utterance's frames are
 identified by their file (its size, and the content of its ends and of 64 blocks spread between them), the span and the
-side. Neither the path nor the modification time takes part, so a copied corpus finds its features.
+side. Neither the path nor the modification time matters, so a copied corpus finds its features.
 """
 
 import hashlib

@@ -71,7 +71,7 @@ def read_recording(source: UtteranceInput) -> np.ndarray:
 
 
 def digest_of(content: np.ndarray | str) -> str:
-    """Return the SHA-256 of samples or text; modality and rate take part, so no text can pass for a recording."""
+    """Return the SHA-256 of samples or text; it includes modality and rate, so no text can pass for a recording."""
     if isinstance(content, str):
         return hashlib.sha256(b"text\n" + content.encode()).hexdigest()
     sha = hashlib.sha256(f"audio {RATE_HZ} float32\n".encode())

@@ -40,5 +40,5 @@ def truth_svg(residuals: Sequence[ResidualBin], task: Regression) -> str:
         parts.append(f'<circle class="point after" cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}"/>')
     parts.append(svg_text(_MARGIN + _SIDE / 2, _MARGIN + _SIDE + 16, "truth", "axis"))
     parts.append(svg_text(_MARGIN - 30, 14, "prediction", "axis start"))
-    label = "Predictions by truth; the table beside it has the same numbers."
+    label = "Predictions by truth; the table next to it has the same numbers."
     return svg(_MARGIN + _SIDE + 24, _MARGIN + _SIDE + 24, label, parts)

@@ -13,7 +13,7 @@ from merflow.promotion.gate.evidence import Evidence
 _SOUND = {"audio": "the sound of the voice", "video": "the picture of the speaker", "text": "the words"}
 _SYNTHETIC = "synthetic"  # name of the generated corpus
 _SHOWN = 6
-# With fewer dialogues, intervals are too narrow.
+# With fewer dialogues than this, intervals are too narrow.
 _FEW_DIALOGUES = 30
 
 
@@ -62,7 +62,7 @@ def whose_figures(package: ModelPackage) -> str:
     if package.kind == "refit":
         return (
             "These are figures of the procedure: cross-validation trained one model per fold and tested each "
-            f"{unseen}. The packaged model was then trained anew on all of these data. No test data is left for it, so "
+            f"{unseen}. The packaged model was then retrained on all of this data. No test data is left for it, so "
             "it has no test figure of its own."
         )
     return (
@@ -86,7 +86,7 @@ def intended_uses(package: ModelPackage, intended: str) -> tuple[str, ...]:
 
 
 def refused_uses(exception: UseException | None) -> tuple[str, ...]:
-    """Return the uses that the model must not be put to."""
+    """Return the uses that the model must not serve."""
     recorded = (
         f"{exception.by} recorded an exception for the use {exception.use!r} on {exception.ground} grounds: "
         f"{exception.reason}."
@@ -115,7 +115,7 @@ def limits(package: ModelPackage, found: Measured | MeasuredScores, stress: Stre
         known = words.get(package.transcripts or "", "several kinds of transcripts")
         lines.append(f"It learned from {known}; other words may change its answers.")
     if found.dialogues < _FEW_DIALOGUES:
-        lines.append(f"The {plural(found.dialogues, 'test dialogue')} are few, so the intervals are rather too narrow.")
+        lines.append(f"There are only {plural(found.dialogues, 'test dialogue')}, so the intervals may be too narrow.")
     lines.extend(_weak_groups(found) if isinstance(found, Measured) else _groups_of_larger_errors(found))
     if stress is None:
         lines.append("The stress suite was not run: nothing is known about noise, telephones, rooms or wrong words.")
@@ -129,9 +129,9 @@ def limits(package: ModelPackage, found: Measured | MeasuredScores, stress: Stre
 def _knows(package: ModelPackage) -> str:
     if package.scale is None:
         known = plural(len(package.classes), "emotion")
-        return f"It knows {known} only and calls every utterance one of them, or abstains."
+        return f"It only knows {known}, and calls every utterance one of them or abstains."
     return (
-        f"It knows {package.task} alone, one number per utterance: no emotion, and nothing about mixed feelings. A "
+        f"It only predicts {package.task}, one number per utterance: no emotion, and nothing about mixed feelings. A "
         "number may lie a little beyond the scale."
     )
 

@@ -107,7 +107,7 @@ def _problems_of_canary(plan: Plan) -> list[str]:
         return found
     if not 1 <= canary.traffic <= 99:
         found.append(
-            f"--traffic {canary.traffic} is no share for a canary: give 1 to 99 percent, or deploy one version alone"
+            f"--traffic {canary.traffic} is not a share for a canary: give 1 to 99 percent, or deploy one version alone"
         )
     if canary.version.number == plan.stable.number:
         found.append(

@@ -1,4 +1,4 @@
-"""The check of the figure against the champion's."""
+"""The check of the candidate's figure against the champion's."""
 
 import numpy as np
 from scipy.special import ndtri
@@ -21,8 +21,8 @@ def against_champion(candidate: AlignedRows, champion: AlignedRows, *, figure: F
     passed = promotes(found, figure=figure, policy=policy)
     if found.interval is None or found.dialogues < policy.min_dialogues:
         sentence = (
-            f"{figure.compared(found.delta)} on {plural(found.dialogues, 'dialogue')}; a difference is believed from "
-            f"{policy.min_dialogues} dialogues on."
+            f"{figure.compared(found.delta)} on {plural(found.dialogues, 'dialogue')}; the policy asks for at least "
+            f"{policy.min_dialogues}."
         )
         remedy = FEW
     else:

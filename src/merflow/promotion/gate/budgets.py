@@ -106,4 +106,4 @@ def _remedy(cost: _Cost, *, limit: Literal["budget", "growth"]) -> str:
         "size": ("max_size_mib", "size_growth"),
     }
     key = keys[cost.name][limit == "growth"]
-    return f"Take a smaller encoder, or a refit instead of an ensemble, or raise costs.{key}"
+    return f"Use a smaller encoder, or a refit instead of an ensemble, or raise costs.{key}"

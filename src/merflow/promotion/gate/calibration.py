@@ -11,8 +11,8 @@ from merflow.contracts.numerals import percent, plural, signed
 from merflow.contracts.score_calibration import IntervalCoverage, ScoreCalibration
 
 _TRUTH_IN: Mapping[type[Coverage], str] = {
-    GroupCoverage: "sets hold the true class",
-    IntervalCoverage: "intervals hold the true score",
+    GroupCoverage: "sets contain the true class",
+    IntervalCoverage: "intervals contain the true score",
 }
 _NARROWER = "Train a model with fewer large errors, or promise a lower coverage and register it again"
 _AGAIN = "Calibrate on more development data and register the model again"

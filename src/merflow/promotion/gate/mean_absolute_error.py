@@ -77,7 +77,7 @@ class MeanAbsoluteError:
         spread = self.spread(sums, utterances=len(set(candidate.utterance_ids.tolist())))
         words = f"MAE is {decimal(mae)}, and {decimal(floor)} for the median of the labels,"
         if spread is None or groups < policy.min_dialogues:
-            sentence = f"{words} on {plural(groups, 'dialogue')}, too few for an interval that can be believed."
+            sentence = f"{words} on {plural(groups, 'dialogue')}, too few for a reliable interval."
             return Check(
                 name=_NAME, passed=False, measured=gain, limit=limit, unit=self.unit, sentence=sentence, remedy=FEW
             )

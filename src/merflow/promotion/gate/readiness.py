@@ -18,7 +18,7 @@ def honest_selection(package: ModelPackage) -> Check:
         name="honest selection",
         passed=passed,
         sentence=f"The epochs were chosen by: {package.selection}."
-        + ("" if passed else " Test data took part in a choice, so that the figures are too high."),
+        + ("" if passed else " Test data influenced a choice, so the figures are too high."),
         remedy="" if passed else "Train with an epoch that is chosen on development data",
     )
 
@@ -27,14 +27,14 @@ def validated(package: ModelPackage, *, policy: PackagePolicy) -> Check:
     """Check that the corpus passed its validation."""
     found = package.validation
     if found is None:
-        passed, words = not policy.validation_required, "Nothing is known about a validation of the corpus."
+        passed, words = not policy.validation_required, "No validation of the corpus is recorded."
     elif found.passed:
         aside = f"; {found.set_aside} utterances were set aside" if found.set_aside else ""
         passed, words = True, f"The corpus passed {found.checks} checks{aside}."
     else:
         passed = False
         words = f"The corpus failed {len(found.failed)} of {found.checks} checks: {', '.join(found.failed)}."
-    remedy = "" if passed else "Run merflow data validate, mend the corpus and train again"
+    remedy = "" if passed else "Run merflow data validate, fix the corpus and train again"
     return Check(name="corpus validation", passed=passed, sentence=words, remedy=remedy)
 
 
@@ -63,16 +63,16 @@ def smoke_check(outcome: SmokeTest | None) -> Check:
         return Check(
             name="smoke test",
             passed=False,
-            sentence="The package was not loaded in a fresh process.",
+            sentence="The package was not loaded in a new process.",
             remedy="Run the smoke test",
             binding=True,
         )
-    words = f"It loaded and predicted {outcome.clips} clips in a fresh process in {outcome.seconds:.1f} s."
+    words = f"It loaded and predicted {outcome.clips} clips in a new process in {outcome.seconds:.1f} s."
     return Check(
         name="smoke test",
         passed=outcome.passed,
-        sentence=words if outcome.passed else f"It does not load or predict in a fresh process: {outcome.error}.",
-        remedy="" if outcome.passed else "Mend what the error names, and register the model again",
+        sentence=words if outcome.passed else f"It does not load or predict in a new process: {outcome.error}.",
+        remedy="" if outcome.passed else "Fix the cause of the error, and register the model again",
         binding=True,
     )
 
@@ -100,7 +100,7 @@ def use_check(exception: UseException | None, *, policy: UsePolicy) -> Check:
     return Check(
         name="intended use",
         passed=False,
-        sentence=f"The intended use is {use}, where the EU AI Act prohibits inferring emotions save for medical or "
+        sentence=f"The intended use is {use}, where the EU AI Act prohibits inferring emotions except for medical or "
         f"safety reasons.{other}",
         remedy="Record an exception with its ground and reason, or correct use.intended",
         binding=True,

@@ -26,7 +26,7 @@ def stress_checks(results: StressRun | None, package: ModelPackage, *, policy: S
         yield Check(
             name="stress suite",
             passed=False,
-            sentence=f"The results are of {results.variant} on split {results.split_id}, not of {package.variant} on "
+            sentence=f"The results are for {results.variant} on split {results.split_id}, not of {package.variant} on "
             f"split {package.lineage.split_id}.",
             remedy="Run merflow stress on this version",
         )
@@ -77,7 +77,7 @@ def _share(name: str, outcomes: dict[str, bool], *, most: float) -> Check:
 def _must_pass(name: str, outcomes: dict[str, bool], *, skipped: dict[str, str]) -> Check:
     if name in skipped:
         words = f"The policy demands {name}, which could not be tested: {skipped[name]}."
-        remedy = "Make it testable, or take it out of stress.must_pass"
+        remedy = "Make it testable, or remove it from stress.must_pass"
         return Check(name=f"stress {name}", passed=False, sentence=words, remedy=remedy)
     if name not in outcomes:
         words = f"The policy demands {name!r}, which was not measured."

@@ -61,9 +61,7 @@ class UnweightedAccuracy:
         limit = chance + policy.above_chance
         spread = spread_of_ua(counts[None], utterances=len(set(candidate.utterance_ids.tolist())))
         if spread is None or groups < policy.min_dialogues:
-            words = (
-                f"UA is {percent(ua)}% on {plural(groups, 'dialogue')}, too few for an interval that can be believed."
-            )
+            words = f"UA is {percent(ua)}% on {plural(groups, 'dialogue')}, too few for a reliable interval."
             return Check(
                 name="above chance", passed=False, measured=ua, limit=limit, unit="share", sentence=words, remedy=FEW
             )

@@ -121,7 +121,7 @@ def existing_package(run: Path, variant: str, *, kind: Kind, coverage: float, ou
 def _check_replaceable(out: Path) -> None:
     if out.is_dir() and any(out.iterdir()) and not (out / PACKAGE).is_file():
         raise OutputError(
-            f"{out} exists and is no model package ({PACKAGE} is missing); name a folder that does not exist yet"
+            f"{out} exists and is not a model package ({PACKAGE} is missing); name a folder that does not exist yet"
         )
 
 

@@ -103,7 +103,7 @@ def _decisions(registry: Registry, state: RegistryState) -> list[str]:
     if not files or run_id is None:
         return []
     listed = {str(each.path) for each in registry.connection.call("list_artifacts", run_id, "decisions")}
-    return [f"the decision of entry {number} is gone: {file}" for file, number in files.items() if file not in listed]
+    return [f"entry {number}'s decision is missing: {file}" for file, number in files.items() if file not in listed]
 
 
 def _notes(state: RegistryState, aliases: dict[str, int], *, versions: set[int]) -> list[str]:

@@ -91,6 +91,6 @@ def _uri_of(folder: Path) -> str:
     if (folder / "mlflow.db").is_file():
         return f"sqlite:///{(folder / 'mlflow.db').resolve()}"
     raise RegistryError(
-        f"{folder} is no folder of a tracked benchmark: it has neither a remembered run nor an mlflow.db; pass the "
+        f"{folder} is not a folder of a tracked benchmark: it has neither a remembered run nor an mlflow.db; pass the "
         "--out folder of `merflow benchmark`"
     )

@@ -1,4 +1,4 @@
-"""Answers of the HTTP interface by the task of the model, emotions or scores, as its description shows them."""
+"""Answers of the HTTP interface for emotions and for scores, as ``/openapi.json`` describes them."""
 
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -13,7 +13,7 @@ from merflow.serving.predictor import ServedModel
 
 
 class Answer(Record):
-    """The answer to one clip. ``error`` is null unless the clip could not be read, and then all else is empty."""
+    """The answer for one clip. If the clip could not be read, ``error`` says why and all other fields are empty."""
 
     clip: str
     emotion: str | None = None
@@ -44,10 +44,10 @@ class Answer(Record):
 
 
 class ScoreAnswer(Record):
-    """The answer to one clip. ``error`` is null unless the clip could not be read, and then all else is empty.
+    """The answer for one clip. If the clip could not be read, ``error`` says why and all other fields are empty.
 
-    ``low`` and ``high`` are the ends of the score's interval, null if the model is not calibrated. ``sure`` is false if
-    the interval holds the middle of the scale.
+    ``low`` and ``high`` are the bounds of the score's interval; they are null if the model is not calibrated. ``sure``
+    is false if the interval contains the middle of the scale.
     """
 
     clip: str
@@ -98,19 +98,19 @@ class _V1Predictions(Record, Generic[_Answer]):
 
 
 class Answered(_Predictions[Answer]):
-    """Answers to uploaded clips, in their order."""
+    """The answers for uploaded clips, in the order of the upload."""
 
 
 class ScoresAnswered(_Predictions[ScoreAnswer]):
-    """Answers to uploaded clips, in their order."""
+    """The answers for uploaded clips, in the order of the upload."""
 
 
 class Segment(_Part[Answer]):
-    """A part of a recording and the model's answer to it."""
+    """A part of a recording and the answer for it."""
 
 
 class ScoredSegment(_Part[ScoreAnswer]):
-    """A part of a recording and the model's answer to it."""
+    """A part of a recording and the answer for it."""
 
 
 _Segment = TypeVar("_Segment", Segment, ScoredSegment)
@@ -126,16 +126,16 @@ class _Listened(Record, Generic[_Answer, _Segment]):
 
 
 class Listened(_Listened[Answer, Segment]):
-    """A recording: the answer to the whole if it is short enough, to its parts, and the shape of its sound.
+    """The answers for a recording: for each part, and for the whole if it is short enough.
 
-    ``envelope`` is the loudest sample, 0 to 1, of equal parts of the recording.
+    ``envelope`` draws the waveform: the loudest sample, 0 to 1, of each of many equally long parts.
     """
 
 
 class ScoresListened(_Listened[ScoreAnswer, ScoredSegment]):
-    """A recording: the answer to the whole if it is short enough, to its parts, and the shape of its sound.
+    """The answers for a recording: for each part, and for the whole if it is short enough.
 
-    ``envelope`` is the loudest sample, 0 to 1, of equal parts of the recording.
+    ``envelope`` draws the waveform: the loudest sample, 0 to 1, of each of many equally long parts.
     """
 
 
@@ -148,7 +148,7 @@ class V1ScoresAnswer(_V1Predictions[ScoreAnswer]):
 
 
 class Scale(Record):
-    """The scale of a model of scores, the names of its lower and upper side, and those of their colours on the page."""
+    """The scale of a score model, the names of its lower and upper side, and the names of their colours on the page."""
 
     low: float
     high: float
@@ -167,7 +167,7 @@ class Scale(Record):
 
 
 class ScoreModelFacts(ModelFacts):
-    """Facts about the model of scores that is served. It has no classes."""
+    """Facts about the served score model, which has no classes."""
 
     task: str
     scale: Scale

@@ -73,4 +73,4 @@ def _add_handlers(app: FastAPI, service: Service) -> None:
     @app.exception_handler(RequestValidationError)
     async def malformed(_request: Request, _error: RequestValidationError) -> Response:
         service.metrics.count_refusal("malformed")
-        return refused_response(RefusedRequestError("malformed", "the request does not fit its description at /docs"))
+        return refused_response(RefusedRequestError("malformed", "the request does not match its schema at /docs"))

@@ -76,7 +76,7 @@ async def read_form(request: Request, limits: Limits) -> FormData:
     """
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     if kind.lower() != b"multipart/form-data" or not options.get(b"boundary"):
-        raise RefusedRequestError("not-media", "the request is no multipart/form-data; send files as a form does")
+        raise RefusedRequestError("not-media", "the request is not multipart/form-data; send files as a form does")
     body = await read_body(request, limits)
 
     async def parts() -> AsyncIterator[bytes]:
@@ -126,5 +126,5 @@ def checked_text(value: str, *, name: str, limit: int) -> str | None:
     if len(value) > limit:
         raise RefusedRequestError("too-large", f"{name!r} has {len(value)} characters; {limit} are allowed")
     if any("\ud800" <= character <= "\udfff" for character in value):
-        raise RefusedRequestError("malformed", f"{name!r} holds half a character (a lone surrogate)")
+        raise RefusedRequestError("malformed", f"{name!r} contains half a character (a lone surrogate)")
     return value if value.strip() else None

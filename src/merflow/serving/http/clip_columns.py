@@ -35,7 +35,7 @@ def media_bytes(value: str | bytes, *, where: str) -> bytes | None:
         return base64.b64decode("".join(text.split()), validate=True) or None
     except (binascii.Error, ValueError) as error:
         raise RefusedRequestError(
-            "malformed", f"{where} is no base64; send the file's bytes as base64 or as data:audio/wav;base64,..."
+            "malformed", f"{where} is not base64; send the file's bytes as base64 or as data:audio/wav;base64,..."
         ) from error
 
 
@@ -50,7 +50,7 @@ def word(value: str | bytes, *, where: str) -> str:
     try:
         return value.decode()
     except UnicodeDecodeError as error:
-        raise RefusedRequestError("malformed", f"{where} is no UTF-8") from error
+        raise RefusedRequestError("malformed", f"{where} is not UTF-8") from error
 
 
 def check_columns(columns: Mapping[str, Sequence[object]], *, clips: int) -> int:

@@ -7,14 +7,14 @@ from pydantic import BaseModel
 from merflow.serving.http.records import Refusal
 
 _MEANINGS = {
-    400: "The connection ended early, or the request is no HTTP.",
+    400: "The connection ended early, or the request is not HTTP.",
     401: "The API key is missing or wrong.",
-    404: "There is no such model, version or address.",
+    404: "There is no such model, version or path.",
     408: "The request took too long to arrive.",
-    413: "The request, a clip, or their number is too large.",
-    415: "The content is of another type, or a file has neither sound nor video.",
-    422: "The request does not fit its description, or a clip cannot be read.",
-    429: "Too many requests are open or clips wait; try again after the seconds in Retry-After.",
+    413: "The request or a clip is too large, or there are too many clips.",
+    415: "The content type is not supported, or a file has neither sound nor video.",
+    422: "The request does not match its schema, or a clip cannot be read.",
+    429: "Too many requests are open, or too many clips wait; try again after the seconds in Retry-After.",
     503: "The server is shutting down, or the model took too long.",
 }
 

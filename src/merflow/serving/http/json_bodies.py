@@ -19,9 +19,7 @@ def check_content_type(request: Request, *, allowed: tuple[str, ...]) -> None:
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in allowed:
-        raise RefusedRequestError(
-            "not-media", f"Content-Type is {kind[:60]!r}; this address takes {' or '.join(allowed)}"
-        )
+        raise RefusedRequestError("not-media", f"Content-Type is {kind[:60]!r}; this path takes {' or '.join(allowed)}")
 
 
 def read_record(kind: type[_Body], content: bytes) -> _Body:

@@ -88,7 +88,7 @@ def _checked_count(tensor: V2Input, *, known: Mapping[str, object], clips: int) 
     if name not in COLUMNS:
         raise RefusedRequestError("malformed", f"no input is named {name!r:.60}; the inputs are {', '.join(COLUMNS)}")
     if name in known:
-        raise RefusedRequestError("malformed", f"input {name!r} is there twice")
+        raise RefusedRequestError("malformed", f"input {name!r} is given twice")
     if tensor.datatype != "BYTES":
         raise RefusedRequestError("malformed", f"input {name!r} is {tensor.datatype!r:.20}; it must be BYTES")
     if tensor.shape[0] < 1 or tensor.shape[1:] not in ([], [1]):

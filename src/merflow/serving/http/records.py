@@ -1,4 +1,4 @@
-"""Requests of the HTTP interface, and answers of any task, as its description (``/openapi.json``) shows them."""
+"""Requests of the HTTP interface and the answers that all tasks share, as ``/openapi.json`` describes them."""
 
 from typing import Any, Literal
 
@@ -6,13 +6,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Record(BaseModel):
-    """A record of the interface; it may hold names that merflow does not know, as the protocols allow."""
+    """A record of the interface. Unknown fields are ignored, as the protocols allow."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
 
 
 class Refusal(Record):
-    """A request that is not answered."""
+    """A refused request: ``error`` is a sentence, ``reason`` a fixed word such as ``too-large``."""
 
     error: str
     reason: str
@@ -29,7 +29,7 @@ class ModelLimits(Record):
 
 
 class ModelFacts(Record):
-    """Facts about the model that is served. ``colours`` are names of the page's colours, one per class."""
+    """Facts about the served model. ``colours`` has the name of the page's colour for each class."""
 
     name: str
     version: str
@@ -52,7 +52,7 @@ class V1Request(Record):
 
 
 class V1Instance(Record):
-    """A clip: base64 or a data URI for sound and video. A string alone is sound."""
+    """A clip. Sound and video are base64 or a data URI. In place of an object, a string means sound."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -72,7 +72,7 @@ class Base64(Record):
 
 
 class V1Models(Record):
-    """Models of the server in the V1 protocol."""
+    """Models on the server, in the V1 protocol."""
 
     models: list[str]
 
@@ -112,7 +112,7 @@ class ModelReady(Record):
 
 
 class TensorMetadata(Record):
-    """Name, type and shape of a tensor; -1 stands for any size."""
+    """Name, type and shape of a tensor; -1 means any size."""
 
     name: str
     datatype: str
@@ -141,7 +141,7 @@ class V2Input(Record):
 
 
 class V2Output(Record):
-    """An output that the client asks for."""
+    """An output that the client requests."""
 
     name: str
     parameters: dict[str, Any] = {}
@@ -157,7 +157,7 @@ class V2Request(Record):
 
 
 class V2Tensor(Record):
-    """An output tensor; its data stand behind the JSON part if ``parameters`` has ``binary_data_size``."""
+    """An output tensor; its data follows the JSON part if ``parameters`` has ``binary_data_size``."""
 
     name: str
     datatype: Literal["BYTES", "FP32", "FP64", "BOOL"]

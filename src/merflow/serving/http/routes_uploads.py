@@ -25,13 +25,13 @@ def add_uploads(app: FastAPI, service: Service) -> None:
     """Add the routes."""
     limits, records = service.settings.limits, service.records
     chooses = "threshold of the set" if service.model.scale is None else "width of the interval"
-    gender = {"type": "string", "description": f"The speaker's group, which chooses the {chooses}."}
+    gender = {"type": "string", "description": f"The speaker's group, which determines the {chooses}."}
     words = {"text": _TEXT, "gender": gender}
 
     @app.post(
         "/predict",
         tags=_TAGS,
-        summary="Predict one or more files; one that cannot be read is refused alone",
+        summary="Predict one or more files; one that cannot be read does not affect the others",
         response_model=records.answered,
         responses=refusals(*_STATUSES),
         openapi_extra=form_of({"file": {"type": "array", "items": _FILE}, **words}),

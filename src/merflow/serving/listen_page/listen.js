@@ -75,7 +75,7 @@ audio.addEventListener("error", () => {
   if (!audio.src) return;
   const lost = document.createElement("p");
   lost.className = "note";
-  lost.textContent = "The sound cannot be played. If it is a file beside this page, keep the two together.";
+  lost.textContent = "The sound cannot be played. If it is a file next to this page, keep the two together.";
   $("now").replaceChildren(lost);
 });
 

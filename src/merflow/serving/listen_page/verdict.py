@@ -52,7 +52,7 @@ def _score_headline(results: ListeningResults, scale: ScoreScale) -> str:
 def _sentences(results: ListeningResults) -> Iterator[str]:
     segments = plural(len(results.segments), "segment")
     if not results.segments:
-        yield f"{clock_text(results.duration_s)} of sound hold no speech of {results.settings.shortest_s:g} s or more."
+        yield f"{clock_text(results.duration_s)} of sound have no speech of {results.settings.shortest_s:g} s or more."
         return
     speech = f"{clock_text(results.speech_s)} of {clock_text(results.duration_s)} are speech, in {segments}."
     yield speech
@@ -66,7 +66,7 @@ def _doubt(model: ListeningModel) -> str:
     if model.scale is None:
         return "it cannot rule out all emotions but one"
     below, above = model.scale.sides
-    middle = f"the interval of the score holds the middle of the scale, {model.scale.middle:g}"
+    middle = f"the interval of the score contains the middle of the scale, {model.scale.middle:g}"
     return f"{middle}, so it may be {below} or {above}"
 
 

@@ -66,5 +66,5 @@ def check_relative(path: str, *, where: str) -> None:
     if any(step in ("", ".", "..") for step in steps) or _FORBIDDEN.search(path):
         raise StorageError(
             f"{where}: {path!r} cannot be the path of a file in a folder; rename it without empty parts, dots alone, "
-            "backslashes, control characters and bytes that are no UTF-8"
+            "backslashes, control characters and bytes that are not UTF-8"
         )

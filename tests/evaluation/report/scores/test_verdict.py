@@ -88,7 +88,7 @@ def test_one_variant_is_compared_with_the_classics_too(results: ScoreResults) ->
         (0.1, 0.02, f"By CCC, {BEST} is ahead of {CLASSIC} (\N{MINUS SIGN}0.020, p = 0.021)"),
     ],
 )
-def test_another_order_by_ccc_is_told(results: ScoreResults, mae: float, ccc: float, told: str | None) -> None:
+def test_another_order_by_ccc_is_reported(results: ScoreResults, mae: float, ccc: float, told: str | None) -> None:
     sentences = [each for each in judged(results, mae=mae, p=0.001, ccc=ccc).sentences if CLASSIC in each]
     assert len(sentences) == (1 if told is None else 2)
     assert told is None or sentences[1].startswith(told)

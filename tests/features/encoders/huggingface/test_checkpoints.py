@@ -248,7 +248,7 @@ def test_a_garbled_file_is_named(wavlm: Path, name: str) -> None:
         build_encoder(spec(wavlm), SPEECH, device="cpu")
 
 
-def test_a_gpu_that_is_not_there_is_named(wavlm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_gpu_is_named(wavlm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     with pytest.raises(FeatureError, match=r"features\.device is cuda, but torch sees no GPU; choose auto or cpu"):
         build_encoder(spec(wavlm), SPEECH, device="cuda")

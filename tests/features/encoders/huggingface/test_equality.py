@@ -129,7 +129,7 @@ def test_a_step_of_wavlm_sees_its_own_25_ms(encoders: Path) -> None:
     assert set(changed) == {step for step in range(50) if step * hop <= 6400 < step * hop + window}
 
 
-def test_whisper_keeps_the_steps_of_the_recording_and_goes_on_after_30_s(encoders: Path) -> None:
+def test_whisper_keeps_the_steps_of_the_recording_and_continues_after_30_s(encoders: Path) -> None:
     folder = encoders / "whisper-small.en"
     extractor, model = WhisperFeatureExtractor.from_pretrained(folder), reference(WhisperModel, folder)
 

@@ -1,4 +1,4 @@
-"""Create the MLflow user of the pipelines, or set its password if it exists; it is no administrator."""
+"""Creation of the pipelines' MLflow user, who is not an administrator; an existing user gets the password."""
 
 import base64
 import json
@@ -9,7 +9,7 @@ import urllib.request
 
 
 def call(method: str, command: str, fields: dict[str, str]) -> int:
-    """Send a request as the administrator; return the status of the answer."""
+    """Send a request as the administrator; return the HTTP status of the answer."""
     admin = f"{os.environ['MLFLOW_AUTH_ADMIN_USERNAME']}:{os.environ['MLFLOW_AUTH_ADMIN_PASSWORD']}"
     request = urllib.request.Request(
         f"{os.environ['MLFLOW_TRACKING_URI']}/api/2.0/mlflow/users/{command}",
@@ -29,7 +29,7 @@ def call(method: str, command: str, fields: dict[str, str]) -> int:
 
 
 def main() -> int:
-    """Return 0 if the user has the password afterwards, 1 if the server refused."""
+    """Create the user or set its password; return 0 on success, 1 if the server refused."""
     user = {
         "username": os.environ["MLFLOW_TRACKING_USERNAME"],
         "password": os.environ["MLFLOW_TRACKING_PASSWORD"],
@@ -37,7 +37,7 @@ def main() -> int:
     created = call("POST", "create", user)
     status = call("PATCH", "update-password", user) if created == 400 else created
     if status != 200:
-        sys.stderr.write(f"MLflow answers {status}; is MLFLOW_AUTH_ADMIN_PASSWORD the password of the administrator?\n")
+        sys.stderr.write(f"MLflow answered {status}; check that MLFLOW_AUTH_ADMIN_PASSWORD is correct\n")
     return 0 if status == 200 else 1
 
 

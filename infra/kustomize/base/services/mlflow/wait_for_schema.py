@@ -1,4 +1,4 @@
-"""Wait until both databases have the schema of this MLflow, which the Job ``mlflow-schema`` gives them."""
+"""A wait until both databases have this MLflow's schema, which the Job ``mlflow-schema`` creates."""
 
 import configparser
 import os
@@ -15,7 +15,7 @@ PACKAGE = Path(mlflow.__file__).parent
 
 
 def has_schema(url: str, migrations: Path, version_table: str) -> bool:
-    """Return True if the database is at the newest revision of a folder of migrations."""
+    """Return True if the database is at the newest revision in a folder of migrations."""
     engine = sqlalchemy.create_engine(url)
     try:
         with engine.connect() as connection:
@@ -29,7 +29,7 @@ def has_schema(url: str, migrations: Path, version_table: str) -> bool:
 
 
 def main() -> int:
-    """Return 0 once both schemas are there, 1 after the given number of seconds."""
+    """Wait; return 0 once both databases have their schema, 1 if they do not within the given number of seconds."""
     tracking_url, patience_s = sys.argv[1], float(sys.argv[2])
     settings = configparser.ConfigParser()
     settings.read(os.environ["MLFLOW_AUTH_CONFIG_PATH"])
@@ -40,7 +40,7 @@ def main() -> int:
     until = time.monotonic() + patience_s
     while not all(has_schema(*schema) for schema in schemas):
         if time.monotonic() > until:
-            sys.stderr.write("the databases do not have the schema of this MLflow; run the Job mlflow-schema\n")
+            sys.stderr.write("the databases do not have this MLflow's schema; run the Job mlflow-schema\n")
             return 1
         time.sleep(2)
     return 0

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Writes libpq's password file from the environment. So no password stands in a URL, a command line or a file in git,
-# and it may hold any character.
+# Writes libpq's password file from the environment. This keeps passwords out of URLs, command lines and git, and lets
+# them contain any character.
 set -eu
 umask 077
 : "${MLFLOW_PASSWORD:?is empty; fill it in postgres.env}"

@@ -1,5 +1,5 @@
--- One database and one user each for MLflow's runs, MLflow's users, and Optuna's studies. It may run again: it creates
--- what is missing and sets the passwords, which come from the environment, so that none stands in a command line.
+-- One database and one user each for MLflow's runs, MLflow's users, and Optuna's studies. You can run it again: it
+-- creates what is missing and sets the passwords. They come from the environment, so none appears on a command line.
 \set ON_ERROR_STOP on
 \getenv mlflow_password MLFLOW_PASSWORD
 \getenv mlflow_auth_password MLFLOW_AUTH_PASSWORD
@@ -16,5 +16,5 @@ SELECT format('CREATE DATABASE %1$I OWNER %1$I', name)
 FROM (VALUES ('mlflow'), ('mlflow_auth'), ('optuna')) AS wanted(name)
 WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = name) \gexec
 
--- Without these lines every user may connect to every database.
+-- By default, every user may connect to every database.
 REVOKE CONNECT ON DATABASE mlflow, mlflow_auth, optuna, postgres FROM PUBLIC;

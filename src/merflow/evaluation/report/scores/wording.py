@@ -99,7 +99,7 @@ def convention_of_papers(models: Sequence[str]) -> str:
     """Return a sentence about the convention of each of these models' papers; empty if none is known."""
     return " ".join(
         f"The paper of {model} calls ACC2 that of {CONVENTIONS[PUBLISHED_CONVENTION[model]]}, which is "
-        f"{PUBLISHED_CONVENTION[model]}; it does not define its F1, which is read beside F1 "
+        f"{PUBLISHED_CONVENTION[model]}; it does not define its F1, which is compared with F1 "
         f"{PUBLISHED_CONVENTION[model]}."
         for model in dict.fromkeys(models)
         if model in PUBLISHED_CONVENTION

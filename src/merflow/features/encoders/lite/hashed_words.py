@@ -1,6 +1,6 @@
 """Words as vectors that a hash of their letters fixes; see :mod:`merflow.features.encoders.lite.text`.
 
-This file stands alone, on NumPy: it is also the ``words.py`` beside an exported model.
+This file needs only NumPy: it is also the ``words.py`` next to an exported model.
 
 Shapes: T words, D width.
 """

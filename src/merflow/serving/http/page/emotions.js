@@ -13,9 +13,9 @@ export const differ = (answers) => new Set(answers.map((answer) => answer.emotio
 
 export function verdict(answer, model) {
   if (!model.abstains) return [`${answer.emotion}, ${percent(answer.probabilities[answer.emotion])}`, "The most likely emotion. This model cannot say when it is not sure."];
-  if (answer.sure) return [`${answer.emotion}, ${percent(answer.probabilities[answer.emotion])}`, "The model holds no other emotion possible."];
+  if (answer.sure) return [`${answer.emotion}, ${percent(answer.probabilities[answer.emotion])}`, "The model considers no other emotion possible."];
   if (!answer.possible.length) return ["Not sure", "No emotion fits this clip well enough."];
-  return [`Not sure: ${listed(answer.possible, "or")}`, "The model holds each of these possible, and does not choose."];
+  return [`Not sure: ${listed(answer.possible, "or")}`, "The model considers each of these possible, and does not choose."];
 }
 
 export const pictured = (answer, model) => model.classes.map((name) => bar(name, answer, model));

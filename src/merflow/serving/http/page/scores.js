@@ -34,7 +34,7 @@ export function verdict(answer, model) {
     const side = sideOf(answer, model.scale);
     return [`${said}, ${sides[side]}`, `Its interval, ${within(answer)}, is ${side ? "above" : "below"} the middle of the scale, ${middle}.`];
   }
-  return [`Not sure: ${said}`, `Its interval, ${within(answer)}, holds the middle of the scale, ${middle}: it may be ${sides[0]} or ${sides[1]}.`];
+  return [`Not sure: ${said}`, `Its interval, ${within(answer)}, contains the middle of the scale, ${middle}: it may be ${sides[0]} or ${sides[1]}.`];
 }
 
 /** Return the scale with the score and its interval. */
