@@ -116,8 +116,14 @@ def _set(part: str, item: str, value: Any) -> Change:  # noqa: ANN401 - anything
         (lambda raw: raw.update(valid=[]), "part valid is a list, not a dict"),
         (lambda raw: raw["test"].pop("vision"), "part test has no vision, only raw_text, audio, id"),
         (lambda raw: raw["test"].pop("audio_lengths"), "part test has no audio_lengths"),
-        (_set("train", "id", lambda ids: ["-3g5yACwYnA_10", *ids[1:]]), "row 0: id '-3g5yACwYnA_10' is not of the form video"),
-        (_set("train", "id", lambda ids: ["a\x1b[31m$_$1", *ids[1:]]), r"id 'a\\x1b\[31m\$_\$1' is not of the form video"),
+        (
+            _set("train", "id", lambda ids: ["-3g5yACwYnA_10", *ids[1:]]),
+            "row 0: id '-3g5yACwYnA_10' is not of the form video",
+        ),
+        (
+            _set("train", "id", lambda ids: ["a\x1b[31m$_$1", *ids[1:]]),
+            r"id 'a\\x1b\[31m\$_\$1' is not of the form video",
+        ),
         (_set("train", "id", lambda ids: ["../a$_$1", *ids[1:]]), r"id '../a\$_\$1' is not of the form video"),
         (
             _set("train", "id", lambda ids: [one.encode() for one in ids]),

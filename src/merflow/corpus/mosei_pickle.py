@@ -182,7 +182,8 @@ class _Part:
             found = _ID.fullmatch(name)
             if found is None or not name.isprintable():
                 raise CorpusError(
-                    f"{self._where}, row {row}: id {name[:100]!r} is not of the form video{SEPARATOR}12; get the file again"
+                    f"{self._where}, row {row}: id {name[:100]!r} is not of the form video{SEPARATOR}12; get the file "
+                    "again"
                 )
             video, clip = found.groups()
             yield PickledClip(part, row, video, int(clip), " ".join(text.split()), float(label))
