@@ -14,6 +14,8 @@ def test_the_page_shows_the_recorded_results() -> None:
         "finetuning",
         "foal_net",
         "gate_error_rates",
+        "gate_power",
+        "gate_score_error_rates",
         "indexing",
         "learning_curves",
         "mfdr",
