@@ -10,16 +10,24 @@ from merflow.contracts.score_results import read_any_results
 from merflow.contracts.selection import Selection
 from merflow.corpus.splitting.splits import read_splits
 from merflow.corpus.synthetic.mosei_pickles import FILES
+from merflow.errors import PromotionError
 from merflow.evaluation.report.terminal import results_table
 from merflow.jobs.evaluate import evaluate
 from merflow.jobs.extract import extract
 from merflow.jobs.index import index
 from merflow.jobs.split import split
 from merflow.jobs.train import train
+from merflow.promotion.packaging.benchmarked import find_variant
 from merflow.runs.fold_folder import read_inspection, read_record
 from tests.jobs.conftest import files
 
 VARIANTS = ("mfdr:full", "gia-mic:full")
+
+
+def folder_of(place: Path, variant: str) -> Path:
+    """Return the folder of the variant's only fold, where a benchmark has it."""
+    model, preset = variant.split(":")
+    return place / "folds" / model / preset / "fold-1"
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +54,7 @@ def trained(mosei_pickles: Path, params: Params, tmp_path_factory: pytest.TempPa
         train(
             f"{variant}:1",
             **files(place),
-            out=place / "folds" / variant,
+            out=folder_of(place, variant),
             checkpoints=place / "unfinished",
             params=params.training.model_copy(update={"max_epochs": 1}),
         )
@@ -70,7 +78,7 @@ def test_the_official_development_part_chooses_the_epoch_and_is_named(trained: P
     splits = read_splits(trained / "splits.parquet")
     assert (splits.development, splits.development_data) == ("speaker", "official")
     assert splits.rows["part"].value_counts().to_dict() == {"train": 60, "dev": 20, "test": 20}
-    record = read_record(trained / "folds" / "mfdr:full")
+    record = read_record(folder_of(trained, "mfdr:full"))
     assert record.selection == Selection(figure="loss", data="official")
     assert record.development_data == "official"
     assert record.promotable
@@ -99,10 +107,16 @@ def test_a_variant_whose_paper_has_no_sentiment_is_marked_in_every_table(trained
 
 def test_steps_of_features_without_times_are_numbered(trained: Path) -> None:
     """The corpus has no recordings, so nothing knows how many seconds a step lasts."""
-    shown = read_inspection(trained / "folds" / "gia-mic:full")
+    shown = read_inspection(folder_of(trained, "gia-mic:full"))
     assert shown is not None
     labels = {scale.label for each in shown.utterances for scale in each.scales.values()}
     assert labels == {"audio step", "video step", "token"}
     assert all(
         np.isfinite([scale.first, scale.last]).all() for each in shown.utterances for scale in each.scales.values()
     )
+
+
+def test_a_variant_of_features_that_came_with_the_corpus_cannot_be_packaged(trained: Path) -> None:
+    """Nothing could compute them from a recording; the refusal comes before the refit."""
+    with pytest.raises(PromotionError, match="mfdr:full reads speech, text features that came with its corpus"):
+        find_variant(trained, "mfdr:full")

@@ -16,6 +16,7 @@ LABELS = "label.csv"
 _KEY = ("video_id", "clip_id")
 _REQUIRED = (*_KEY, "label", "mode")  # `text` fills in for a missing transcript; other columns are not read
 _SEPARATOR = "___"
+_MOST_DIGITS = 9
 _FORM = "video___clip___start___end___text"
 
 _log = logging.getLogger(__name__)
@@ -109,11 +110,13 @@ def _label(record: Record) -> Label:
     for column in _KEY:
         if column not in record.cells:
             raise CorpusError(f"{record.where}: {column} is empty; every label needs its clip")
-    clip = record.cells["clip_id"]
-    if not clip.isdecimal():
+    video, clip = record.cells["video_id"], record.cells["clip_id"]
+    if not video.isprintable() or any(one in video for one in "/\\"):  # it names files of the release
+        raise CorpusError(f"{record.where}: video_id {video!r} is not the name of a video; correct it")
+    if not _is_clip_number(clip):
         raise CorpusError(f"{record.where}: clip_id {clip!r} is not the number of a clip; correct it")
     return Label(
-        video=record.cells["video_id"],
+        video=video,
         clip=int(clip),
         sentiment=record.number("label"),
         part=record.choice("mode", PARTS),
@@ -121,8 +124,12 @@ def _label(record: Record) -> Label:
     )
 
 
+def _is_clip_number(text: str) -> bool:
+    return text.isdecimal() and len(text) <= _MOST_DIGITS
+
+
 def _clip(cells: Sequence[str], *, video: str) -> Clip | None:
-    if len(cells) != 5 or cells[0].strip() != video or not cells[1].strip().isdecimal():
+    if len(cells) != 5 or cells[0].strip() != video or not _is_clip_number(cells[1].strip()):
         return None
     try:
         start_s, end_s = float(cells[2]), float(cells[3])

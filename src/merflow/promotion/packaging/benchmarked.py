@@ -7,6 +7,7 @@ from pathlib import Path
 from merflow.contracts.score_results import AnyResults, read_any_results
 from merflow.corpus.splitting.splits import read_splits
 from merflow.errors import PromotionError, nearest
+from merflow.features.encoders.precomputed import is_precomputed
 from merflow.runs.run_folder import RESULTS, RunFolder, TrainedFold, read_run
 from merflow.runs.variant_names import named
 
@@ -38,7 +39,8 @@ def find_variant(run: Path, variant: str) -> BenchmarkedVariant:
     """Find a variant in the folder of a finished benchmark.
 
     Raises:
-        PromotionError: The benchmark is not finished, has no such variant, or chose its epochs on test data.
+        PromotionError: The benchmark is not finished, has no such variant, or chose its epochs on test data; or the
+            variant reads features that came with the corpus.
         EvaluationError: The folder is not that of a benchmark, or lacks manifest, splits or features.
         FormatError: Another version of merflow trained a fold or evaluated the run.
     """
@@ -56,6 +58,7 @@ def find_variant(run: Path, variant: str) -> BenchmarkedVariant:
     splits = folder.splits()
     _check_complete(run, variant, own, results=results, splits=splits)
     _check_honest(run, by_name, variant)
+    _check_predicts(run, own[0])
     return BenchmarkedVariant(
         run=folder,
         results=results,
@@ -85,3 +88,14 @@ def _check_honest(run: Path, by_name: Mapping[str, tuple[TrainedFold, ...]], var
                 f"{run}: {fold.record.fold_id} chose its epoch on test data ({fold.record.selection}), so its figures "
                 "are too good and it cannot be promoted; benchmark it with splits.development=speaker"
             )
+
+
+def _check_predicts(run: Path, fold: TrainedFold) -> None:
+    """Raise before anything is trained for a package that could not answer a recording."""
+    of_corpus = sorted(role for role, spec in fold.record.encoder_specs.items() if is_precomputed(spec))
+    if of_corpus:
+        raise PromotionError(
+            f"{run}: {fold.record.variant} reads {', '.join(of_corpus)} features that came with its corpus and cannot "
+            "be computed from recordings, so it cannot be promoted; benchmark it with encoders that merflow runs "
+            "(features.profile=lite)"
+        )
