@@ -59,7 +59,7 @@ def promote(
     Args:
         models: Variants of the benchmark, ``model:preset`` each.
         variant: The variant to promote, or ``best`` for the one with the highest UA.
-        kind: ``refit`` trains it on all sessions; ``ensemble`` keeps the models of its folds.
+        kind: ``refit`` trains it on all data; ``ensemble`` keeps the models of its folds.
         registered_name: The registered model in MLflow.
         mode: ``enforce``, ``warn`` to promote in spite of failed checks, or ``dry-run`` to record nothing.
         policy: Text of a policy file for the gate; empty for merflow's own.

@@ -10,7 +10,7 @@ class PackageRequest(Request):
 
     Attributes:
         variant: ``model:preset``, or ``best`` for the best one of the results.
-        kind: ``refit`` on all sessions, or ``ensemble`` of the fold models.
+        kind: ``refit`` on all data, or ``ensemble`` of the fold models.
         coverage: Share of the conformal sets that should contain the true emotion.
         stress_utterances: Number of test utterances of the stress suite; 0 leaves it out.
         workspace: Folder that all steps share; the trained folds are in it, and what an interrupted step continues

@@ -19,7 +19,7 @@ class PromotionSettings(Strict):
 
     Attributes:
         variant: ``model:preset`` of the variant to promote, or ``best`` for the best one of the results.
-        kind: ``refit`` on all sessions, or ``ensemble`` of the fold models.
+        kind: ``refit`` on all data, or ``ensemble`` of the fold models.
         registered_name: The registered model in MLflow.
         mode: ``enforce`` refuses a version that fails a check of the gate, ``warn`` promotes it and says what failed,
             ``dry-run`` decides and records nothing.

@@ -27,7 +27,7 @@ class PackageSettings:
     """The settings of a package.
 
     Attributes:
-        kind: ``refit`` on all sessions, or ``ensemble`` of the fold models.
+        kind: ``refit`` on all data, or ``ensemble`` of the fold models.
         coverage: Share of conformal sets or intervals that should contain the truth, between 0 and 1.
         stress_utterances: Number of test utterances in the stress suite; 0 skips the suite.
         intended: The model's intended use, for its card.

@@ -81,6 +81,7 @@ def test_cautions_name_what_else_could_be_behind_a_figure(results: Results) -> N
     side_only = told.baselines["side only"].model_copy(update={"ua": 0.66})
     told = told.model_copy(update={"baselines": {**told.baselines, "side only": side_only}, "synthetic": True})
     told = changed(told, NAMES[0], ua=Accuracy(mean=0.7, std=0.02, pooled=0.7, ci95=(0.2, 0.75)))
+    assert verdict(told).headline.endswith("; it is not clearly better than chance")
     cautions = verdict(told).cautions
     assert "The baseline side only reaches 66.0% without a model of emotion" in " ".join(cautions)
     assert "includes chance" in " ".join(cautions)

@@ -33,12 +33,13 @@ def verdict(results: Results) -> Verdict:
     evidence = f"{reached} ({ends}chance {percent(top.chance.ua)}%)."
     cautions = tuple(_cautions(results))
     against = _against_classics(results)
+    provisos = unless_better(results) + unless_learned(_lowest_ua(results) > top.chance.ua, floor="chance")
     if len(results.variants) == 1:
         alone = "No other variant was tested, so there is nothing to compare it with."
-        return Verdict(reached + unless_better(results), (evidence, *against, alone), cautions)
+        return Verdict(reached + provisos, (evidence, *against, alone), cautions)
     unclear = [pair.other(best) for pair in results.comparisons_of(best) if not pair.significant]
     clear = [name for name in results.ranked[1:] if name not in unclear]
-    told = headline(best, clear, unclear) + unless_better(results)
+    told = headline(best, clear, unclear) + provisos
     return Verdict(told, (evidence, *against, *_reasons(results, clear, unclear)), cautions)
 
 
@@ -65,6 +66,16 @@ def unless_better(results: AnyResults) -> str:
     if pair.significant:
         return f"; {pair.classic} is significantly better"
     return f"; it does not {'clearly ' if pair.ahead else ''}beat {pair.classic}"
+
+
+def unless_learned(learned: bool, *, floor: str) -> str:
+    """Return the end of a headline if the best variant may not have learned anything.
+
+    Args:
+        learned: True if its whole interval is better than the floor.
+        floor: A prediction without any input, in words.
+    """
+    return "" if learned else f"; it is not clearly better than {floor}"
 
 
 def without_classic(results: AnyResults) -> list[str]:
@@ -172,7 +183,7 @@ def _cautions(results: Results) -> list[str]:
         )
     if len(results.seeds) == 1:
         cautions.append("Only one seed was trained, so the variation between seeds is unknown.")
-    low = top.ua.ci95[0] if top.ua.ci95 else top.ua.pooled
+    low = _lowest_ua(results)
     if low <= top.chance.ua:
         cautions.append("The interval of the best variant includes chance: it may not have learned anything.")
     for name, score in results.baselines.items():
@@ -186,6 +197,12 @@ def _cautions(results: Results) -> list[str]:
         selected = percent(top.none_paper.ua.pooled)
         cautions.append(f"With epochs chosen on test data, as in some published code, the UA would read {selected}%.")
     return cautions + data_cautions(results)
+
+
+def _lowest_ua(results: Results) -> float:
+    """Return the lower end of the best variant's interval; without an interval, its UA."""
+    ua = results.variants[results.best].ua
+    return ua.ci95[0] if ua.ci95 else ua.pooled
 
 
 def data_cautions(results: AnyResults) -> list[str]:

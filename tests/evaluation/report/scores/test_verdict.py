@@ -137,5 +137,7 @@ def test_a_variant_that_may_be_no_better_than_a_constant_is_named(
             },
         }
     )
-    cautions = [each for each in score_verdict(changed).cautions if "median" in each]
+    found = score_verdict(changed)
+    assert found.headline.endswith("; it is not clearly better than a constant prediction") is (told is not None)
+    cautions = [each for each in found.cautions if "median" in each]
     assert cautions == ([] if told is None else [f"{told}: it may not have learned anything."])

@@ -20,6 +20,7 @@ from merflow.evaluation.report.verdict import (
     data_cautions,
     headline,
     unless_better,
+    unless_learned,
     without_classic,
 )
 
@@ -37,12 +38,13 @@ def score_verdict(results: ScoreResults) -> Verdict:
         *_against_classics(results),
     ]
     cautions = tuple(_cautions(results))
+    provisos = unless_better(results) + unless_learned(not _reaches_floor(results), floor="a constant prediction")
     if len(results.variants) == 1:
         alone = "No other variant was tested, so there is nothing to compare it with."
-        return Verdict(reached + unless_better(results), (*evidence, alone), cautions)
+        return Verdict(reached + provisos, (*evidence, alone), cautions)
     unclear = [pair.other(best) for pair in results.comparisons_of(best) if not pair.significant]
     clear = [name for name in results.ranked[1:] if name not in unclear]
-    told = headline(best, clear, unclear) + unless_better(results)
+    told = headline(best, clear, unclear) + provisos
     return Verdict(told, (*evidence, *_reasons(results, clear, unclear)), cautions)
 
 
@@ -137,9 +139,8 @@ def _cautions(results: ScoreResults) -> list[str]:
         )
     if len(results.seeds) == 1:
         cautions.append("Only one seed was trained, so the variation between seeds is unknown.")
-    high = mae.ci95[1] if mae.ci95 else top.mae
     floor = results.chance("MAE")
-    if floor is not None and high >= floor:
+    if floor is not None and _reaches_floor(results):
         low = mae.ci95[0] if mae.ci95 else top.mae
         told = "interval of the best variant includes" if low <= floor and mae.ci95 else "best variant is not below"
         cautions.append(
@@ -149,3 +150,10 @@ def _cautions(results: ScoreResults) -> list[str]:
         selected = decimal(top.none_paper.figures["MAE"].pooled)
         cautions.append(f"With epochs chosen on test data, as in some published code, the MAE would read {selected}.")
     return cautions + data_cautions(results)
+
+
+def _reaches_floor(results: ScoreResults) -> bool:
+    """Return True if the best variant's interval, or without one its MAE, is not wholly below that of a constant."""
+    top, floor = results.variants[results.best], results.chance("MAE")
+    ends = top.figures["MAE"].ci95
+    return floor is not None and (ends[1] if ends else top.mae) >= floor
