@@ -43,8 +43,9 @@ def test_the_shipped_policy_promotes_a_better_score_model_and_refuses_a_worse_on
         *(word for setting in SETTINGS for word in ("--set", setting)),
     )
     assert trained.code == 0, trained.err
-    for variant in (WORSE, "best"):
-        said = merflow("registry", "register", run, variant, "--stress-utterances", "20", "--device", "cpu")
+    for variant, kind in ((WORSE, "ensemble"), ("best", "refit")):
+        options = ("--kind", kind, "--stress-utterances", "20", "--device", "cpu")
+        said = merflow("registry", "register", run, variant, *options)
         assert said.code == 0, said.err
     assert f"{BETTER} (refit) is version 2" in said.out
 
