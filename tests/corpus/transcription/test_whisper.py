@@ -217,7 +217,7 @@ def test_a_folder_of_another_architecture(tmp_path: Path) -> None:
     )  # fmt: skip
     WavLMModel(config).save_pretrained(tmp_path / "wavlm")
 
-    with pytest.raises(CorpusError, match="wavlm holds a WavLMModel, expected WhisperForConditionalGeneration"):
+    with pytest.raises(CorpusError, match="wavlm contains a WavLMModel, expected WhisperForConditionalGeneration"):
         find_whisper(str(tmp_path / "wavlm"), revision=None)
 
 
