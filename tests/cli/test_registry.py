@@ -27,7 +27,7 @@ def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def test_versions_are_listed_with_their_aliases(uri: str) -> None:
     lines = merflow("registry", "list", "--tracking-uri", uri).out.splitlines()
-    assert lines[0].split() == ["version", "aliases", "variant", "kind", "taxonomy", "registered", "(UTC)"]
+    assert lines[0].split() == ["version", "aliases", "variant", "kind", "predicts", "registered", "(UTC)"]
     assert [line.split()[:3] for line in lines[1:4]] == [
         ["3", "candidate", "mfdr:full"],
         ["2", "champion", "mfdr:full"],
