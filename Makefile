@@ -74,7 +74,7 @@ repro: $(STAMP) ## run a benchmark as DVC stages; only changed stages run again
 	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/dvc repro
 
 test: $(STAMP) ## run all tests on two cores and list the slowest
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --durations=15 --durations-min=1
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --durations=15 --durations-min=1
 
 check: $(STAMP) ## run the linters, the type checker and the import rules
 	@$(BIN)/ruff check .
