@@ -25,19 +25,22 @@ from multiprocessing.reduction import ForkingPickler
 from types import FrameType
 from typing import Any, TypeVar
 
-from merflow.contracts.signals import LONGEST_IMPORT_S, postponed
+from merflow.contracts.signals import LONGEST_DELAY_S, postponed
 from merflow.errors import MerflowError
 
 Result = TypeVar("Result")
 
-_PATIENCE_S = LONGEST_IMPORT_S + 5.0  # time for a process to end before it is killed: to finish an import, to clean up
+_PATIENCE_S = (
+    LONGEST_DELAY_S + 5.0
+)  # time for a process to end before it is killed: it may have to finish an import or clean up
 _REMINDER_S = 1.0  # interval at which a process is asked to end
 _CHECK_S = 1.0  # interval at which processes side by side are checked
 _MESSAGES_S = 0.1  # interval at which messages are passed on
 _DEATH_S = 1.0  # time until the death of a process is noticed after its effect on another process
 
-# In a worker process: set while a call runs, and once the process has been asked to end.
-_calling, _ending = threading.Event(), threading.Event()
+# In a worker process: True while a call runs, and once the process has been asked to end. They are not events, whose
+# locks would block a signal's handler for ever if a second signal interrupts it.
+_calling = _ending = False
 
 # In a worker process: the queue for messages of its calls.
 _messages: "SimpleQueue[Any] | None" = None
@@ -240,11 +243,13 @@ def _leave() -> None:
 
 def _end_call(number: int, frame: FrameType | None) -> None:
     """End the process, and a running call by an exception."""
-    if not _calling.is_set():
+    global _ending
+    if not _calling:
         os._exit(1)
-    _ending.set()
+    _ending = True
     if _is_cleaning_up() or postponed(number, frame):
         return
+    sys.unraisablehook = lambda _: None  # a finalizer would print the exit as an error, and lose it until the reminder
     sys.exit()
 
 
@@ -267,9 +272,10 @@ def _end_soon() -> None:
 
 
 def _run(call: Callable[[], Result]) -> Result:
+    global _calling
     try:
-        _calling.set()
-        if _ending.is_set():
+        _calling = True
+        if _ending:
             sys.exit()
         return call()
     except SystemExit as error:  # the pool would catch it and run the next call
@@ -277,4 +283,4 @@ def _run(call: Callable[[], Result]) -> Result:
         traceback.clear_frames(error.__traceback__)
         os._exit(1)
     finally:
-        _calling.clear()
+        _calling = False
