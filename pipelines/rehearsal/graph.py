@@ -7,7 +7,7 @@ once one of its tasks has failed, and ends when those that run are done.
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -159,10 +159,8 @@ class Graph:
                 )
                 for number, item in enumerate(items)
             ]
-            for future in started:
-                if future.exception():
-                    for other in started:
-                        other.cancel()
+            for unfinished in wait(started, return_when=FIRST_EXCEPTION).not_done:  # after the first failure
+                unfinished.cancel()
         results = [future.result() for future in started if not future.cancelled()]
         outputs = component.get("outputDefinitions", {})
         return Outputs(

@@ -1,6 +1,7 @@
 """The order of a package's steps, with a function in the place of containers."""
 
 import threading
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -94,6 +95,20 @@ def test_a_failed_fold_fails_the_run_and_evaluate_does_not_run_on_half_of_them()
     with pytest.raises(PipelineError, match="for-loop-1/1/train failed"):
         execute(runner)
     assert "evaluate" not in runner.order
+
+
+def test_a_failed_fold_keeps_the_folds_that_wait_from_starting() -> None:
+    class Slow(Recorder):
+        def __call__(self, step: Step) -> Outputs:
+            outputs = super().__call__(step)
+            if step.name == "train":
+                time.sleep(0.2)
+            return outputs
+
+    runner = Slow(folds=7, fail="for-loop-1/0/train")
+    with pytest.raises(PipelineError, match="for-loop-1/0/train failed"):
+        execute(runner)
+    assert "for-loop-1/6/train" not in runner.order
 
 
 def test_an_interrupted_graph_starts_nothing() -> None:
