@@ -13,6 +13,8 @@ SCORED := layer-adapter-fusion:stc-mf-la
 WEAKER_SCORED := context-mmt:mmt-frozen
 # The recording that the demo's champion listens to for the screenshots in docs.
 DIALOGUE := runs/demo/corpus/demo-video/Session5/dialog/wav/Ses05F_impro05.wav
+# Number of processes that run the tests; each takes a core and more than 2 GB of memory.
+JOBS ?= 2
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
@@ -73,8 +75,8 @@ screenshots: demo ## take the screenshots in docs again, from the demo
 repro: $(STAMP) ## run a benchmark as DVC stages; only changed stages run again
 	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/dvc repro
 
-test: $(STAMP) ## run all tests on two cores and list the slowest
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --durations=15 --durations-min=1
+test: $(STAMP) ## run all tests in two processes, or as many as in: make test JOBS=8
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --durations=15 --durations-min=1
 
 check: $(STAMP) ## run the linters, the type checker and the import rules
 	@$(BIN)/ruff check .
