@@ -16,7 +16,7 @@ from merflow.errors import ModelError
 from merflow.promotion.card.facts import measured
 from merflow.promotion.card.page import write_card
 from merflow.promotion.gate.evidence import read_evidence
-from tests.promotion import packages
+from tests.promotion import drawn_predictions, packages
 
 _VOID = {"meta", "link", "br"}
 
@@ -88,15 +88,15 @@ def test_both_forms_show_the_same_figures(tmp_path: Path) -> None:
 def test_the_figures_are_those_of_the_predictions(tmp_path: Path) -> None:
     evidence = read_evidence(packages.write_folder(tmp_path / "package"))
     found, rows = measured(evidence), evidence.predictions
-    predicted = np.array(packages.CLASSES)[np.stack(rows["probabilities"].tolist()).argmax(axis=1)]
+    predicted = np.array(drawn_predictions.CLASSES)[np.stack(rows["probabilities"].tolist()).argmax(axis=1)]
     right = predicted == rows["label"].to_numpy()
 
-    recalls = [right[rows["label"] == name].mean() for name in packages.CLASSES]
+    recalls = [right[rows["label"] == name].mean() for name in drawn_predictions.CLASSES]
     assert found.scores[0].value == percent(float(np.mean(recalls)))
     assert found.scores[1].value == percent(float(right.mean()))
     assert [percent(group.ua) for group in found.groups["emotion"]] == [percent(float(value)) for value in recalls]
     gender = evidence.utterances.set_index("utterance_id")["gender"].reindex(rows["utterance_id"]).to_numpy()
-    of_f = [right[(gender == "F") & (rows["label"] == name)].mean() for name in packages.CLASSES]
+    of_f = [right[(gender == "F") & (rows["label"] == name)].mean() for name in drawn_predictions.CLASSES]
     assert found.groups["gender"][0].ua == pytest.approx(np.mean(of_f))
     assert (found.utterances, found.dialogues, found.folds, found.seeds) == (800, 40, 5, 1)
 
