@@ -12,7 +12,7 @@ from merflow.contracts.stress_results import SkippedCondition, write_stress
 from merflow.promotion.card.score_facts import measured_scores
 from merflow.promotion.gate.evidence import read_evidence
 from tests.promotion import drawn_predictions, score_packages
-from tests.promotion.card.test_card import Page, cards
+from tests.promotion.card.written_cards import Page, cards
 from tests.promotion.score_packages import TASK
 
 

@@ -17,7 +17,7 @@ from tests.promotion import drawn_predictions, score_packages
 from tests.promotion.gate.contenders import Change, decided, failed, of, of_package, policy
 from tests.promotion.gate.contenders import champion as champion_of_emotions
 from tests.promotion.gate.contenders import evidence as evidence_of_emotions
-from tests.promotion.gate.test_error_rates import at_most
+from tests.promotion.gate.rates import at_most
 from tests.promotion.score_packages import TASK, champion, evidence, predicted
 
 FIGURE = MeanAbsoluteError(TASK)
