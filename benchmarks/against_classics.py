@@ -8,7 +8,6 @@ stands beside it: the folder has this command's runs, made by that version.
 import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -19,7 +18,7 @@ from benchmarks.paired import Counter, counter_of, difference
 from benchmarks.record import read_result, write_result
 from merflow.contracts.classics import ClassicRecord, read_predictions
 from merflow.contracts.params import Params
-from merflow.contracts.params_files import read_params
+from merflow.contracts.params_files import shipped_params
 from merflow.contracts.tables import PREDICTIONS, read_table
 from merflow.corpus.manifest import read_manifest
 from merflow.corpus.source import CorpusSource
@@ -201,7 +200,7 @@ def main() -> None:
                 for variant in PRESETS[modalities]
                 if options.presets is None or variant in options.presets
             ],
-            params=read_params(Path(str(files("merflow") / "params.yaml")), overrides=overrides + corpus.overrides),
+            params=shipped_params(overrides=overrides + corpus.overrides),
             out=options.out / corpus.name,
             before=options.before and options.before / corpus.name,
             workers=options.workers,

@@ -6,12 +6,11 @@ for it, not how good it is: ``benchmarks.against_classics`` compares. EmoDB's te
 
 import argparse
 import tempfile
-from importlib.resources import files
 from pathlib import Path
 
 from benchmarks.record import write_result
 from merflow.contracts.params import Params
-from merflow.contracts.params_files import read_params
+from merflow.contracts.params_files import shipped_params
 from merflow.contracts.results import Results
 from merflow.contracts.score_results import of_emotions
 from merflow.corpus.source import CorpusSource
@@ -77,8 +76,7 @@ def main() -> None:
     parser.add_argument("--max-epochs", type=int, default=5)
     parser.add_argument("--workers", type=int, default=2, help="folds that train at a time")
     options = parser.parse_args()
-    params = read_params(
-        Path(str(files("merflow") / "params.yaml")),
+    params = shipped_params(
         overrides=(
             f"training.max_epochs={options.max_epochs}",
             'training.shadow_selection="off"',

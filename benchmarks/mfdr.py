@@ -284,14 +284,12 @@ def main() -> None:
     """Measure, print and record the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
-    options = parser.parse_args()
+    rounds = parser.parse_args().rounds
     torch.set_num_threads(1)
     torch.manual_seed(0)
     device = fastest_device()
-    attention = sawa_by_threads(device, rounds=options.rounds)
-    peaks = memory()
-    recurrence = gcpu(device, rounds=options.rounds)
-    refinement = {"DFC, one utterance": dfc(device, rounds=options.rounds)}
+    attention, peaks = sawa_by_threads(device, rounds=rounds), memory()
+    recurrence, refinement = gcpu(device, rounds=rounds), {"DFC, one utterance": dfc(device, rounds=rounds)}
     for name, row in {**attention, **peaks, **recurrence, **refinement}.items():
         print(f"{name:20} " + "  ".join(f"{key} {value:.2f}" for key, value in row.items()))
     figures = {"batch": BATCH, "sawa": attention, "memory": peaks, "gcpu": recurrence, "dfc": refinement}

@@ -10,13 +10,12 @@ import argparse
 import tempfile
 from collections.abc import Sequence
 from contextlib import nullcontext
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from benchmarks.record import write_result
 from merflow.contracts.comparisons import Comparison
-from merflow.contracts.params_files import read_params
+from merflow.contracts.params_files import shipped_params
 from merflow.contracts.presets import UserPresets
 from merflow.contracts.results import Results
 from merflow.contracts.score_results import of_emotions
@@ -42,8 +41,7 @@ def _variant(name: str, width: int | None) -> str:
 
 def run(out: Path, names: Sequence[str], *, options: argparse.Namespace) -> Results:
     """Run the benchmark and return its results."""
-    params = read_params(
-        Path(str(files("merflow") / "params.yaml")),
+    params = shipped_params(
         overrides=(
             f"plan.seeds={options.seeds}",
             f"training.max_epochs={options.max_epochs or 'null'}",

@@ -12,14 +12,13 @@ import json
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.resources import files
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
 from benchmarks.record import RESULTS, write_result
 from merflow.contracts.params import Params
-from merflow.contracts.params_files import read_params
+from merflow.contracts.params_files import shipped_params
 from merflow.contracts.results import Results
 from merflow.contracts.score_results import of_emotions
 from merflow.contracts.scores import Variant
@@ -108,8 +107,7 @@ def measured(
     models: Sequence[str], *, settings: dict[str, Any], out: Path | None, workers: int
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield each model with its figures as they finish."""
-    params = read_params(
-        Path(str(files("merflow") / "params.yaml")),
+    params = shipped_params(
         overrides=(
             f"plan.seeds={settings['seeds']}",
             f"training.max_epochs={settings['max_epochs']}",

@@ -8,13 +8,12 @@ worth. They cover all folds and are computed once, after the study, for the pres
 import argparse
 import tempfile
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from benchmarks.record import RESULTS, write_result
 from merflow.contracts.params import Params
-from merflow.contracts.params_files import read_params
+from merflow.contracts.params_files import shipped_params
 from merflow.contracts.score_results import of_emotions
 from merflow.corpus.source import CorpusSource
 from merflow.jobs.benchmark import benchmark
@@ -48,8 +47,7 @@ EFFORTS = {
 
 def parameters(effort: Effort, *, workers: int) -> Params:
     """Return the parameters of a variant's study and test."""
-    return read_params(
-        Path(str(files("merflow") / "params.yaml")),
+    return shipped_params(
         overrides=(
             *(f"training.max_epochs={effort.epochs}", 'training.shadow_selection="off"', "tracking.uri=none"),
             *(f"tuning.trials={effort.trials}", f"tuning.workers={workers}", f"tuning.folds={list(FOLDS)}"),

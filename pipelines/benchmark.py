@@ -16,12 +16,11 @@ from kfp.dsl.pipeline_task import PipelineTask
 
 from merflow.components.classics import classics
 from merflow.components.evaluate import evaluate
-from merflow.components.fingerprint import fingerprint
 from merflow.components.list_folds import list_folds
 from merflow.components.plan_benchmark import plan_benchmark
 from merflow.components.track import track
 from merflow.components.train import train
-from merflow.pipelines.preparation import FOLDS, Prepared, prepare
+from merflow.pipelines.preparation import FOLDS, Prepared, fresh_digests, prepare
 
 
 class Outputs(NamedTuple):
@@ -112,10 +111,9 @@ def benchmark(
         params: Changes to ``params.yaml``, as YAML or JSON, for example ``{training: {max_epochs: 6}}``.
         command: Command that repeats the run, printed in the report.
     """
-    digests = fingerprint(
+    digests = fresh_digests(
         corpus=corpus, root=root, transcribe=transcribe, profile=profile, params=params, workspace=workspace
     )
-    digests.set_caching_options(enable_caching=False)  # it looks at files, which no parameter tells
     plan = plan_benchmark(
         models=models,
         corpus=corpus,
@@ -129,7 +127,7 @@ def benchmark(
         profile=profile,
         presets=presets,
         params=params,
-        digests=digests.output,
+        digests=digests,
         command=command,
     )
     done = measure(plan)

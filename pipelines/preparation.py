@@ -6,6 +6,7 @@ from kfp.dsl.pipeline_channel import PipelineChannel
 from kfp.dsl.pipeline_task import PipelineTask
 
 from merflow.components.extract import extract
+from merflow.components.fingerprint import fingerprint
 from merflow.components.index import index
 from merflow.components.split import split
 from merflow.components.transcribe import transcribe
@@ -21,6 +22,19 @@ class Prepared:
     manifest: PipelineChannel
     splits: PipelineChannel
     features: PipelineChannel
+
+
+def fresh_digests(**files: object) -> PipelineChannel:
+    """Add the step that digests the corpus and the encoders to the pipeline that calls it, and return its output.
+
+    It is never reused from KFP's cache, because it looks at files, whose content no parameter of a run tells.
+
+    Args:
+        files: Arguments of :func:`merflow.components.fingerprint.fingerprint`.
+    """
+    digests = fingerprint(**files)
+    digests.set_caching_options(enable_caching=False)
+    return digests.output
 
 
 def prepare(plan: PipelineTask) -> Prepared:

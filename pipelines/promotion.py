@@ -10,13 +10,13 @@ from typing import NamedTuple
 from kfp import dsl
 from kfp.dsl import HTML, Artifact, Markdown
 
-from merflow.components.fingerprint import fingerprint
 from merflow.components.gate import gate
 from merflow.components.package import package
 from merflow.components.plan_promotion import plan_promotion
 from merflow.components.promote import promote as promote_version
 from merflow.components.register import register
 from merflow.pipelines.benchmark import measure
+from merflow.pipelines.preparation import fresh_digests
 
 
 class Outputs(NamedTuple):
@@ -78,10 +78,9 @@ def promote(
         params: Changes to ``params.yaml``, as YAML or JSON, for example ``{training: {max_epochs: 6}}``.
         command: Command that repeats the benchmark, printed in the report.
     """
-    digests = fingerprint(
+    digests = fresh_digests(
         corpus=corpus, root=root, transcribe=transcribe, profile=profile, params=params, workspace=workspace
     )
-    digests.set_caching_options(enable_caching=False)  # it looks at files, which no parameter tells
     plan = plan_promotion(
         models=models,
         variant=variant,
@@ -102,7 +101,7 @@ def promote(
         profile=profile,
         presets=presets,
         params=params,
-        digests=digests.output,
+        digests=digests,
         command=command,
     )
     done = measure(plan)

@@ -12,11 +12,10 @@ from kfp import dsl
 from kfp.dsl import HTML, Artifact
 
 from merflow.components.choose_trial import choose_trial
-from merflow.components.fingerprint import fingerprint
 from merflow.components.open_study import open_study
 from merflow.components.plan_tuning import plan_tuning
 from merflow.components.run_trials import run_trials
-from merflow.pipelines.preparation import prepare
+from merflow.pipelines.preparation import fresh_digests, prepare
 
 
 class Outputs(NamedTuple):
@@ -58,10 +57,9 @@ def tune(
         profile: Text of a profile of your own encoders; empty for the one that ``features.profile`` names.
         params: Changes to ``params.yaml``, as YAML or JSON, for example ``{tuning: {trials: 100}}``.
     """
-    digests = fingerprint(
+    digests = fresh_digests(
         corpus=corpus, root=root, transcribe=transcribe, profile=profile, params=params, workspace=workspace
     )
-    digests.set_caching_options(enable_caching=False)  # it looks at files, which no parameter tells
     plan = plan_tuning(
         models=models,
         corpus=corpus,
@@ -75,7 +73,7 @@ def tune(
         transcribe=transcribe,
         profile=profile,
         params=params,
-        digests=digests.output,
+        digests=digests,
     )
     ready = prepare(plan)
     opened = open_study(

@@ -4,7 +4,6 @@ import inspect
 import signal
 import sys
 from collections.abc import Iterator
-from importlib.resources import files
 from pathlib import Path
 from traceback import walk_stack
 from typing import NamedTuple
@@ -12,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from merflow.contracts.params import Params
-from merflow.contracts.params_files import read_params
+from merflow.contracts.params_files import shipped_params
 from merflow.corpus.manifest import read_manifest
 from merflow.corpus.synthetic.mosei_pickles import synthesize_pickles
 from merflow.corpus.synthetic.mosei_release import synthesize_mosei
@@ -74,8 +73,7 @@ def encoders(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def params() -> Params:
     """Return the shipped parameters with few epochs and resamples."""
-    return read_params(
-        Path(str(files("merflow") / "params.yaml")),
+    return shipped_params(
         overrides=("training.max_epochs=3", "evaluation.bootstrap_samples=200", "splits.protocol=session5-only"),
     )
 

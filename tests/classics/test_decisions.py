@@ -1,3 +1,5 @@
+"""The choice of a classic's settings, and the calibration of its probabilities."""
+
 import numpy as np
 
 from merflow.classics.decisions import Decisions, chosen

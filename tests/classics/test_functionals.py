@@ -1,3 +1,5 @@
+"""Functionals of merflow's own descriptors."""
+
 import numpy as np
 
 from merflow.classics.descriptors import descriptors
@@ -21,12 +23,12 @@ def test_pitch_is_found_over_the_range_of_voices() -> None:
         assert abs(frames.voiced.mean() - 1 / 1.5) < 0.06
 
 
-def test_noise_has_no_voice() -> None:
+def test_noise_is_unvoiced() -> None:
     noise = np.random.default_rng(0).normal(0, 0.1, RATE_HZ)
     assert descriptors(noise).voiced.mean() < 0.05
 
 
-def test_every_recording_has_as_many_functionals() -> None:
+def test_every_recording_has_the_same_number_of_functionals() -> None:
     recordings = [
         _voice(120),
         np.zeros(RATE_HZ),

@@ -1,3 +1,5 @@
+"""Functionals of openSMILE."""
+
 import numpy as np
 import pytest
 import yaml
@@ -19,7 +21,7 @@ def test_a_recording_has_all_functionals_of_a_set_however_short_it_is(name: Open
     assert not np.array_equal(row, louder, equal_nan=True)
 
 
-def test_yaml_files_keep_their_order_of_keys() -> None:
+def test_opensmile_does_not_change_the_order_of_keys_in_yaml() -> None:
     extractor("eGeMAPSv02")
     for dump in (yaml.dump, yaml.safe_dump):
         assert dump({"b": 1, "a": 2}) == "a: 2\nb: 1\n"

@@ -1,3 +1,5 @@
+"""Support vector machines on functionals."""
+
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,7 @@ def _rows(labels: dict[str, int]) -> dict[str, np.ndarray]:
     }
 
 
-def test_both_kernels_separate_what_is_separable_whatever_its_scale(tmp_path: Path) -> None:
+def test_both_kernels_separate_separable_classes_at_any_scale(tmp_path: Path) -> None:
     manifest = corpus_of_words(tmp_path)
     fold = folds_of(manifest, splits_of(manifest))[0]
     labels = {

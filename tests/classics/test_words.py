@@ -1,3 +1,5 @@
+"""Word classics, their neighbours, and lines that training and test share."""
+
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +20,7 @@ def test_tfidf_learns_words_that_tell_the_emotion(tmp_path: Path) -> None:
     assert outcome.probabilities.argmax(axis=1).tolist() == fold.labels["test"].tolist()
 
 
-def test_neighbours_are_the_turns_around_without_the_own_one(tmp_path: Path) -> None:
+def test_neighbours_are_the_turns_around_without_the_turn_itself(tmp_path: Path) -> None:
     manifest = corpus_of_words(tmp_path)
     texts = {name: name for name in manifest.rows["utterance_id"]}
     around = words.neighbours_of(manifest, texts)
@@ -68,7 +70,7 @@ def test_training_without_words_is_refused(tmp_path: Path) -> None:
         words.of_turn(fold, silent)
 
 
-def test_where_everything_is_repeated_nothing_can_be_learned(tmp_path: Path) -> None:
+def test_nothing_can_be_learned_from_repeated_lines_alone(tmp_path: Path) -> None:
     manifest = corpus_of_words(tmp_path)
     scripted = Manifest(
         manifest.rows[manifest.rows["scripted"].astype(bool)].reset_index(drop=True),

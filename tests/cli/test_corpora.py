@@ -19,7 +19,7 @@ def index(corpus: str, root: Path) -> str:
     return said
 
 
-def test_a_missing_folder_or_file(tmp_path: Path) -> None:
+def test_a_missing_folder_or_file_is_named(tmp_path: Path) -> None:
     gone = tmp_path / "gone"
     assert (
         index("iemocap", gone) == f"error: no such folder: {gone}; pass the IEMOCAP_full_release folder with --root\n"
@@ -41,11 +41,11 @@ def test_a_missing_folder_or_file(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_missing_manifest(command: tuple[str, ...], said: str) -> None:
+def test_a_missing_manifest_is_named(command: tuple[str, ...], said: str) -> None:
     assert refused(*command) == f"error: no such file: gone; {said}\n"
 
 
-def test_a_table_without_needed_columns(tmp_path: Path) -> None:
+def test_a_table_without_a_required_column_is_refused(tmp_path: Path) -> None:
     path = text_table(tmp_path, "u,s,A,sad,x", header=HEADER.replace("emotion", "emotoin"))
     assert index("table", path) == (
         f"error: {path} lacks the required column 'emotion' ('emotoin' may be a misspelling); "
@@ -64,7 +64,7 @@ def test_unknown_labels_and_duplicate_ids_are_listed_together(tmp_path: Path) ->
     assert twice == f"  {path} line 4 (v): the id is also in line 3; rename or remove one"
 
 
-def test_a_table_in_latin_1(tmp_path: Path) -> None:
+def test_a_table_in_latin_1_is_refused(tmp_path: Path) -> None:
     path = text_table(tmp_path, "u,s,A,sad,x", "v,s,A,sad,schön")
     path.write_bytes(path.read_text(encoding="utf-8").encode("latin-1"))
     assert index("table", path) == (
@@ -125,7 +125,7 @@ def with_unknown_code(release: Path) -> None:
         ),
     ],
 )
-def test_a_release_that_lacks_something(
+def test_a_damaged_release_is_refused_with_the_reason(
     tiny_release: Path, tmp_path: Path, spoil: Callable[[Path], None], said: str
 ) -> None:
     release = shutil.copytree(tiny_release, tmp_path / "release")
@@ -133,7 +133,7 @@ def test_a_release_that_lacks_something(
     assert said in index("iemocap", release)
 
 
-def test_a_protocol_that_does_not_fit_the_corpus(tiny_release: Path, tmp_path: Path) -> None:
+def test_a_protocol_that_does_not_fit_the_corpus_is_refused(tiny_release: Path, tmp_path: Path) -> None:
     release = shutil.copytree(tiny_release, tmp_path / "release")
     without(range(4, 6))(release)
     manifest = tmp_path / "manifest.parquet"
@@ -164,7 +164,7 @@ def test_a_protocol_that_does_not_fit_the_corpus(tiny_release: Path, tmp_path: P
     assert sorted(path.name for path in tmp_path.iterdir()) == ["manifest.parquet", "release"]
 
 
-def test_a_release_without_session_5_is_a_walkable_path(tiny_release: Path, tmp_path: Path) -> None:
+def test_a_release_without_session_5_can_be_used_once_that_is_accepted(tiny_release: Path, tmp_path: Path) -> None:
     pytest.importorskip("great_expectations")
     release = shutil.copytree(tiny_release, tmp_path / "release")
     (release / SYNTHETIC_MARK).unlink()
@@ -195,7 +195,7 @@ def test_a_release_without_session_5_is_a_walkable_path(tiny_release: Path, tmp_
     )
 
 
-def test_a_release_without_recordings_has_its_words(tiny_release: Path, tmp_path: Path) -> None:
+def test_a_release_without_recordings_can_be_indexed_for_its_words(tiny_release: Path, tmp_path: Path) -> None:
     release = shutil.copytree(tiny_release, tmp_path / "release", ignore=shutil.ignore_patterns("*.wav"))
     manifest = tmp_path / "all.parquet"
     said = merflow("data", "index", "--corpus", "iemocap", "--root", release, "--out", manifest)
@@ -216,7 +216,7 @@ def test_a_release_without_recordings_has_its_words(tiny_release: Path, tmp_path
     assert "needs audio, but corpus 'synthetic' in" in refused(*command, "--out", tmp_path / "features.json")
 
 
-def test_an_official_split_with_a_speaker_on_both_sides(tmp_path: Path) -> None:
+def test_an_official_split_with_a_speaker_in_two_parts_is_refused_or_recorded(tmp_path: Path) -> None:
     header = "utterance_id,speaker,session,emotion,transcript,official_split"
     rows = [
         f"{speaker}{emotion}{n},{speaker},A,{emotion},words {n},{'test' if speaker == 'eve' else 'training'}"
@@ -238,7 +238,7 @@ def test_an_official_split_with_a_speaker_on_both_sides(tmp_path: Path) -> None:
     assert index("table", path).endswith("official_split 'tests' is unknown; did you mean 'test'?\n")
 
 
-def test_a_taxonomy_file_that_maps_a_label_twice(tmp_path: Path) -> None:
+def test_a_taxonomy_maps_every_label_once(tmp_path: Path) -> None:
     path = text_table(tmp_path, "u,s,A,joy,x", "v,s,A,anger,x", "w,s,A,bored,x")
     mine, out = tmp_path / "mine.yaml", tmp_path / "m.parquet"
     command = ("data", "index", "--corpus", "table", "--root", path, "--out", out, "--set", f"corpus.taxonomy={mine}")

@@ -101,7 +101,7 @@ def test_every_command_shows_an_example_that_it_understands() -> None:
     ]
 
 
-def test_json_is_all_that_goes_to_standard_output() -> None:
+def test_with_json_standard_output_contains_nothing_else() -> None:
     said = merflow("presets", "--json")
     found = json.loads(said.out)
     assert (said.code, said.err, len(found)) == (0, "", len(presets()))
@@ -171,6 +171,6 @@ def test_the_version_is_reported() -> None:
     assert merflow("--version") == (0, f"merflow {version('merflow')}\n", "")
 
 
-def test_train_says_how_a_seed_is_named() -> None:
+def test_the_help_of_train_says_how_to_name_a_seed() -> None:
     said = " ".join(merflow("train", "--help").out.replace("│", " ").split())
     assert "or with a seed MODEL:PRESET:FOLD:SEED" in said

@@ -10,7 +10,7 @@ pytest.importorskip("av")
 from tests.cli.command import merflow, refused
 
 
-def test_contradictions_are_refused(tmp_path: Path) -> None:
+def test_contradicting_options_are_refused(tmp_path: Path) -> None:
     talk = tmp_path / "talk.wav"
     assert "name a recording, - for standard input, or --microphone" in refused("listen", "--model", "runs/x")
     assert "one of the three" in refused("listen", talk, "--microphone", "--model", "runs/x")

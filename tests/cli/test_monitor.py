@@ -24,7 +24,7 @@ def log_of(world: World, package: Path, path: Path, *, clips: int = 300) -> Path
     return write_log(path, [record.model_copy(update=named) for record in world.traffic(clips, seed=3)[0]])
 
 
-def test_no_drift_is_0(package: Path, tmp_path: Path) -> None:
+def test_no_drift_exits_with_0(package: Path, tmp_path: Path) -> None:
     log = log_of(World(), package, tmp_path / "log.jsonl")
     said = merflow("monitor", log, "--model", package, "--out", tmp_path / "out")
     assert said.code == 0
@@ -32,7 +32,7 @@ def test_no_drift_is_0(package: Path, tmp_path: Path) -> None:
     assert f"Page: {tmp_path / 'out' / 'monitor.html'}" in said.out
 
 
-def test_drift_is_3(package: Path, tmp_path: Path) -> None:
+def test_drift_exits_with_3(package: Path, tmp_path: Path) -> None:
     log = log_of(SHIFTED, package, tmp_path / "log.jsonl")
     said = merflow("monitor", log, "--model", package, "--out", tmp_path / "out", "--json")
     assert said.code == 3
@@ -40,7 +40,7 @@ def test_drift_is_3(package: Path, tmp_path: Path) -> None:
     assert merflow("monitor", log, "--model", package, "--out", tmp_path / "out").code == 3
 
 
-def test_too_few_clips_are_0_with_a_note(package: Path, tmp_path: Path) -> None:
+def test_too_few_clips_exit_with_0_and_a_note(package: Path, tmp_path: Path) -> None:
     log = log_of(SHIFTED, package, tmp_path / "log.jsonl", clips=60)
     said = merflow("monitor", log, "--model", package, "--out", tmp_path / "out")
     assert said.code == 0
@@ -49,7 +49,7 @@ def test_too_few_clips_are_0_with_a_note(package: Path, tmp_path: Path) -> None:
     assert few.code == 3
 
 
-def test_bad_input_is_2(package: Path, tmp_path: Path) -> None:
+def test_bad_input_exits_with_2(package: Path, tmp_path: Path) -> None:
     assert "no such file" in refused("monitor", tmp_path / "absent.jsonl", "--model", package)
     log = log_of(World(), package, tmp_path / "log.jsonl")
     assert "nothing to compare with" in refused("monitor", log)

@@ -35,7 +35,7 @@ NAMES = [
 
 @pytest.mark.parametrize(("options", "said"), NAMES)
 @pytest.mark.parametrize("command", [("benchmark",), ("pipeline", "run", "benchmark")])
-def test_a_benchmark_refuses_names_before_it_makes_anything(
+def test_a_benchmark_refuses_unknown_names_before_it_writes_anything(
     command: tuple[str, ...], options: list[str], said: str, tmp_path: Path
 ) -> None:
     if command[0] == "pipeline":
@@ -53,7 +53,7 @@ def test_an_unknown_pipeline_and_size_name_the_nearest(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_tuning_pipeline_refuses_several_variants_and_presets_of_ones_own(tmp_path: Path) -> None:
+def test_a_tuning_pipeline_refuses_several_variants_and_user_presets(tmp_path: Path) -> None:
     pytest.importorskip("kfp")
     command = ("pipeline", "run", "tune", "--out", tmp_path / "x", "--models")
     assert (
@@ -75,7 +75,7 @@ def test_the_name_of_a_tuned_preset_is_checked_first_and_no_benchmark_takes_one(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_packages_for_a_cluster_refuse_settings_that_cannot_be(tmp_path: Path) -> None:
+def test_settings_that_cannot_work_on_a_cluster_are_refused(tmp_path: Path) -> None:
     pytest.importorskip("kfp")
     command = ("pipeline", "compile", "--out", tmp_path / "packages")
     said = refused(*command, "--set", "cluster.pods.train.cpu_limit=1", "--set", "cluster.accelerator=gpu")
@@ -106,14 +106,14 @@ def test_packages_for_a_cluster_refuse_settings_that_cannot_be(tmp_path: Path) -
         (["plan.seeds.x=1"], ["override 'plan.seeds.x=1': 'seeds' is a value, not a section"]),
     ],
 )
-def test_a_wrong_setting(settings: list[str], said: list[str], tmp_path: Path) -> None:
+def test_a_wrong_setting_is_refused_with_the_reason(settings: list[str], said: list[str], tmp_path: Path) -> None:
     options = [word for setting in settings for word in ("--set", setting)]
     message = refused("benchmark", "--models", VARIANT, "--out", tmp_path / "out", *options)
     assert [part for part in said if part not in message] == []
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_params_file_that_is_missing_or_none(tmp_path: Path) -> None:
+def test_a_missing_or_malformed_params_file_is_refused(tmp_path: Path) -> None:
     command = ("benchmark", "--models", VARIANT, "--out", tmp_path / "out", "--params")
     path = tmp_path / "p.yaml"
     assert f"no such file: {path}; pass --params, or run in a folder that holds params.yaml" in refused(*command, path)

@@ -26,7 +26,7 @@ def hidden_and_other_files(folder: Path) -> list[str]:
     return sorted(os.listdir(folder))  # noqa: PTH208 - hidden files count
 
 
-def test_a_file_in_the_way_of_a_folder(manifest: Path, tiny_release: Path, tmp_path: Path) -> None:
+def test_a_file_in_place_of_a_folder_is_reported(manifest: Path, tiny_release: Path, tmp_path: Path) -> None:
     pytest.importorskip("great_expectations")
     pytest.importorskip("kfp")
     file = tmp_path / "file"
@@ -52,14 +52,14 @@ def test_a_file_in_the_way_of_a_folder(manifest: Path, tiny_release: Path, tmp_p
 
 
 @pytest.mark.skipif(not Path("/sys/kernel").is_dir(), reason="needs a folder that nobody can write")
-def test_a_folder_that_nobody_can_write(tiny_release: Path) -> None:
+def test_a_folder_that_nobody_can_write_is_reported(tiny_release: Path) -> None:
     said = refused("data", "index", "--corpus", "iemocap", "--root", tiny_release, "--out", "/sys/kernel/new/m.parquet")
     assert said.startswith("error: cannot write /sys/kernel/new/m.parquet: ")
     assert said.endswith("; make the folder writable, or choose another folder\n")
 
 
 @pytest.mark.skipif(not MOUNTS, reason="needs unshare to mount a small and a read-only disk")
-def test_a_full_disk_and_a_read_only_one(manifest: Path, tiny_release: Path, tmp_path: Path) -> None:
+def test_a_full_disk_and_a_read_only_disk_are_reported(manifest: Path, tiny_release: Path, tmp_path: Path) -> None:
     small, fixed = tmp_path / "small", tmp_path / "fixed"
     small.mkdir()
     fixed.mkdir()
@@ -89,7 +89,7 @@ def test_a_full_disk_and_a_read_only_one(manifest: Path, tiny_release: Path, tmp
     assert done.stdout.split() == ["2", "2", "2", "filled", "store"]
 
 
-def test_a_shard_that_was_cut_off_is_named_and_made_again_once_deleted(manifest: Path, tmp_path: Path) -> None:
+def test_a_truncated_shard_is_named_and_extracted_again_once_deleted(manifest: Path, tmp_path: Path) -> None:
     command = ("features", "extract", manifest, "--models", VARIANT, "--store", tmp_path / "store")
     assert merflow(*command, "--out", tmp_path / "f.json").code == 0
     (shard,) = tmp_path.glob("store/*/shards/*.safetensors")
@@ -110,7 +110,7 @@ def test_a_shard_that_was_cut_off_is_named_and_made_again_once_deleted(manifest:
     assert shard.read_bytes() == whole
 
 
-def test_what_a_fold_lacks_is_named(manifest: Path, tmp_path: Path) -> None:
+def test_missing_or_wrong_inputs_of_a_fold_are_named(manifest: Path, tmp_path: Path) -> None:
     splits = tmp_path / "s.parquet"
     assert merflow("data", "split", manifest, "--out", splits).code == 0
     options = {"--manifest": manifest, "--splits": splits, "--features": manifest, "--out": tmp_path / "fold"}

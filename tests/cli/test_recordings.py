@@ -87,7 +87,7 @@ def test_a_dialogue_without_audio_is_one_problem(tiny_release: Path, tmp_path: P
     assert (done.code, len(pd.read_csv(tmp_path / "v/quarantine.csv"))) == (0, 7)
 
 
-def test_where_nothing_is_good_nothing_is_set_aside(tiny_release: Path, tmp_path: Path) -> None:
+def test_without_a_good_recording_none_is_set_aside(tiny_release: Path, tmp_path: Path) -> None:
     table = audio_table(tmp_path / "table", tiny_release)
     for path in table.parent.glob("wav/*.wav"):
         path.unlink()

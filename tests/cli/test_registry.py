@@ -37,7 +37,7 @@ def test_versions_are_listed_with_their_aliases(uri: str) -> None:
     assert [version["aliases"] for version in found] == [["candidate"], ["champion"], ["previous"]]
 
 
-def test_the_story_of_a_version_is_told(uri: str) -> None:
+def test_the_history_of_a_version_is_shown(uri: str) -> None:
     said = merflow("registry", "show", "champion", "--tracking-uri", uri).out
     for part in ("version 2 of 'merflow', champion", "card: artifacts/package/card.md", "test_UA 0.6100"):
         assert part in said
@@ -75,7 +75,7 @@ def test_unknown_names_and_versions_are_reported_in_a_sentence(uri: str) -> None
     assert "did you mean 'previous'?" in refused("registry", "show", "previuos", *at)
 
 
-def test_force_needs_a_reason_and_a_reason_force(uri: str) -> None:
+def test_force_and_a_reason_need_each_other(uri: str) -> None:
     at = ("--tracking-uri", uri)
     assert "--force and --reason TEXT go together" in refused("registry", "promote", "1", "--force", *at)
     assert "--force and --reason TEXT go together" in refused("registry", "promote", "1", "--reason", "so", *at)

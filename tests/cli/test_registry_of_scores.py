@@ -53,7 +53,7 @@ def champion(rated_benchmark: Path, registry: tuple[str, ...], tmp_path_factory:
     return folder / "ensemble"
 
 
-def test_versions_say_their_score(registry: tuple[str, ...], champion: Path) -> None:
+def test_versions_show_their_score(registry: tuple[str, ...], champion: Path) -> None:
     lines = merflow("registry", "list", *registry).out.splitlines()
     assert [line.split()[:3] for line in lines[1:3]] == [["2", "champion", VARIANT], ["1", "previous", VARIANT]]
     assert all("sentiment score" in line for line in lines[1:3])

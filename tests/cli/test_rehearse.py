@@ -26,7 +26,7 @@ def test_a_malformed_argument_is_refused(tmp_path: Path, argument: str, words: s
     assert words in refused(*options(tmp_path, "--arg", argument))
 
 
-def test_without_podman_it_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_podman_the_error_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert "needs podman, which is not installed" in refused(*options(tmp_path, "--arg", "models=[]"))
 

@@ -6,7 +6,7 @@ import sys
 HEAVY = {"boto3", "kfp", "matplotlib", "mlflow", "numpy", "pandas", "pyarrow", "scipy", "sklearn", "soundfile", "torch"}
 
 
-def test_the_commands_are_known_without_a_heavy_library() -> None:
+def test_the_commands_are_listed_without_loading_a_heavy_library() -> None:
     program = "import sys\nfrom merflow.cli import app\nsys.stdout.write(' '.join(sys.modules))"
     told = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
     imported = set(told.split())

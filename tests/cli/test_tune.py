@@ -62,7 +62,7 @@ def test_the_best_trials_are_printed_and_the_preset_is_listed(tiny_release: Path
 
 
 @pytest.mark.skipif(bool(missing()), reason=missing() or "PostgreSQL is there")
-def test_a_password_is_used_and_nowhere_kept(
+def test_a_password_is_used_and_stored_nowhere(
     tiny_release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("psycopg")
@@ -102,7 +102,7 @@ def test_a_pipeline_refuses_a_password_and_no_error_shows_it(tmp_path: Path) -> 
     assert not (tmp_path / "out").exists()
 
 
-def test_wrong_words_are_refused_before_anything_is_made(tmp_path: Path) -> None:
+def test_wrong_options_are_refused_before_anything_is_written(tmp_path: Path) -> None:
     out = ("--out", tmp_path / "out")
     assert "unknown model 'mdfr'; did you mean 'mfdr'?" in refused("tune", "mdfr", *out)
     assert "did you mean 'mfdr:full'" in refused("tune", "mfdr:ful", *out)

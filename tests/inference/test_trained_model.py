@@ -1,8 +1,7 @@
 """Predictions from media, without manifest and store, equal the predictions of the trained fold."""
 
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,75 +11,26 @@ import torch
 from merflow.contracts.batch import Batch, RawBatch
 from merflow.contracts.params import Params
 from merflow.contracts.streams import Modality
-from merflow.corpus.manifest import Manifest
 from merflow.corpus.samples import read_samples
 from merflow.corpus.synthetic.release import synthesize
 from merflow.errors import FeatureError, ModelError
 from merflow.features.batches.standardize import STANDARDIZER
 from merflow.features.media.dialogue_video import VideoSpan, read_dialogue, video_rate
-from merflow.folds.datasets import stored_dataset
-from merflow.folds.inputs import FoldInputs
-from merflow.inference.media_batches import MediaEncoders
-from merflow.inference.media_clips import Clip, Frames, Samples, VideoFile, dialogue
+from merflow.inference.media_clips import Clip, Frames, Samples, VideoFile
 from merflow.inference.media_streams import RefusedInput
 from merflow.inference.missing import Without
 from merflow.inference.prediction import predict
-from merflow.inference.trained_model import TrainedModel, load_trained
-from merflow.jobs.extract import extract
+from merflow.inference.trained_model import load_trained
 from merflow.jobs.index import index
 from merflow.jobs.split import split
-from merflow.jobs.train import train
-from merflow.runs.fold_folder import MODEL, read_missing, read_predictions
+from merflow.runs.fold_folder import MODEL, read_missing
+from tests.inference.media_of_folds import Fold, MediaSource, clips_of, predicted, train_fold
 
 # Audio and text with the turns around, and all three modalities; nothing is downloaded, and no network encodes.
 CONTEXT, VIDEO = "context-mmt:mmt-frozen", "gia-mic:full"
+
 # Both encoders learn, miniatures of the real ones.
 FINE_TUNED = "layer-adapter-fusion:st-la"
-
-
-@dataclass(frozen=True)
-class Fold:
-    """A trained fold.
-
-    Attributes:
-        lengths: ``(len,)`` int64 by which its test part was divided into batches.
-    """
-
-    folder: Path
-    manifest: Manifest
-    params: Params
-    lengths: np.ndarray
-
-    @property
-    def utterance_ids(self) -> list[str]:
-        """Utterances of the test part in order."""
-        return list(map(str, read_predictions(self.folder)["utterance_id"]))
-
-    @property
-    def probabilities(self) -> np.ndarray:
-        """Predictions of the test part that the fold recorded."""
-        return np.stack(read_predictions(self.folder)["probabilities"].tolist())
-
-    def load(self) -> TrainedModel:
-        """Load the model from its folder alone."""
-        return load_trained(self.folder / MODEL, encoders_folder=self.params.features.encoders_folder, device="cpu")
-
-
-@dataclass(frozen=True)
-class MediaSource:
-    """Clips as a source, which are grouped into the same batches as the test part of the fold."""
-
-    clips: Sequence[Clip]
-    encoders: MediaEncoders
-    lengths: np.ndarray
-    labels: None = None
-
-    def __len__(self) -> int:
-        return len(self.clips)
-
-    def batch(self, indices: Sequence[int]) -> Batch | RawBatch:
-        """Return a batch from the function under test."""
-        return self.encoders.batch([self.clips[index] for index in indices])
 
 
 @pytest.fixture(scope="module")
@@ -93,31 +43,6 @@ def corpus(tmp_path_factory: pytest.TempPathFactory, params: Params) -> Path:
     return folder
 
 
-def trained(corpus: Path, folder: Path, variant: str, *, params: Params) -> Fold:
-    manifest, splits, features = corpus / "manifest.parquet", corpus / "splits.parquet", folder / "features.json"
-    extract(
-        manifest,
-        variants=[variant],
-        store=folder / "store",
-        out=features,
-        params=params.features,
-        corpus=params.corpus,
-    )
-    train(
-        f"{variant}:1",
-        manifest=manifest,
-        splits=splits,
-        features=features,
-        out=folder / "fold",
-        checkpoints=folder / "checkpoints",
-        params=params.training,
-    )
-    inputs = FoldInputs.read(
-        f"{variant}:1", manifest=manifest, splits=splits, features=features, params=params.training
-    )
-    return Fold(folder / "fold", inputs.manifest, params, stored_dataset(inputs, "test").lengths)
-
-
 @pytest.fixture(scope="module")
 def lite(params: Params) -> Params:
     return params.model_copy(update={"training": params.training.model_copy(update={"max_epochs": 1})})
@@ -125,52 +50,19 @@ def lite(params: Params) -> Params:
 
 @pytest.fixture(scope="module")
 def context(corpus: Path, lite: Params, tmp_path_factory: pytest.TempPathFactory) -> Fold:
-    return trained(corpus, tmp_path_factory.mktemp("context"), CONTEXT, params=lite)
+    return train_fold(corpus, tmp_path_factory.mktemp("context"), CONTEXT, params=lite)
 
 
 @pytest.fixture(scope="module")
 def video(corpus: Path, lite: Params, tmp_path_factory: pytest.TempPathFactory) -> Fold:
-    return trained(corpus, tmp_path_factory.mktemp("video"), VIDEO, params=lite)
+    return train_fold(corpus, tmp_path_factory.mktemp("video"), VIDEO, params=lite)
 
 
 @pytest.fixture(scope="module")
 def fine_tuned(corpus: Path, lite: Params, encoders: Path, tmp_path_factory: pytest.TempPathFactory) -> Fold:
     tiny = {"profile": "tiny", "encoders_folder": str(encoders)}
     changes = {"features": lite.features.model_copy(update=tiny)}
-    return trained(corpus, tmp_path_factory.mktemp("tuned"), FINE_TUNED, params=lite.model_copy(update=changes))
-
-
-def clips_of(fold: Fold, *, reach: int) -> list[Clip]:
-    """Return the test part as clips; the model sees no manifest."""
-    clips: dict[str, Clip] = {}
-    for _, turns in fold.manifest.rows.groupby("dialogue_id"):
-        ordered = turns.sort_values("turn_index")
-        made = [
-            Clip(
-                str(row["utterance_id"]),
-                audio=fold.manifest.root / str(row["audio_path"]),
-                video=VideoFile(
-                    fold.manifest.root / str(row["video_path"]), row["start_s"], row["end_s"], row["video_side"]
-                ),
-                text=str(row["transcript"]),
-            )
-            for _, row in ordered.iterrows()
-        ]
-        clips |= {clip.clip_id: clip for clip in dialogue(made, reach=reach)}
-    return [clips[name] for name in fold.utterance_ids]
-
-
-def predicted(fold: Fold, trained: TrainedModel, clips: Sequence[Clip]) -> np.ndarray:
-    source = MediaSource(clips, trained.encoders, fold.lengths)
-    recipe = trained.record.recipes[-1]
-    return predict(
-        trained.model,
-        source,
-        task=trained.record.task,
-        batch_size=recipe.batch_size,
-        params=fold.params.training,
-        precision=recipe.precision,
-    )
+    return train_fold(corpus, tmp_path_factory.mktemp("tuned"), FINE_TUNED, params=lite.model_copy(update=changes))
 
 
 @pytest.mark.parametrize("name", ["context", "video"])

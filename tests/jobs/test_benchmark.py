@@ -1,3 +1,5 @@
+"""A finished benchmark: its results, its repetition, its runs in MLflow, and its folds when trained again."""
+
 import json
 import shutil
 from dataclasses import replace
@@ -10,13 +12,10 @@ from safetensors import safe_open
 from merflow.contracts.params import Params
 from merflow.contracts.progress import Progress
 from merflow.contracts.regime import Regime
-from merflow.contracts.results import Results, read_results
-from merflow.contracts.score_results import of_emotions
+from merflow.contracts.results import read_results
 from merflow.corpus.manifest import read_manifest, write_manifest
-from merflow.corpus.source import CorpusSource
 from merflow.corpus.splitting.splits import read_splits
 from merflow.errors import (
-    CorpusError,
     EvaluationError,
     FeatureError,
     FormatError,
@@ -24,15 +23,12 @@ from merflow.errors import (
     PresetError,
     SplitError,
 )
-from merflow.jobs.benchmark import benchmark
 from merflow.jobs.evaluate import evaluate
-from merflow.jobs.miniatures import miniatures
 from merflow.jobs.split import split
 from merflow.jobs.train import train
 from merflow.models.folder import load_model
 from merflow.runs.fold_folder import RECORD, read_record
-
-VARIANTS = ("context-mmt:wavlm-fc-frozen", "context-mmt:mmt-finetuned")
+from tests.jobs.tiny_benchmark import VARIANTS, run
 
 
 @pytest.fixture(scope="module")
@@ -40,12 +36,6 @@ def finished(tiny_release: Path, params: Params, tmp_path_factory: pytest.TempPa
     out = tmp_path_factory.mktemp("benchmark")
     run(tiny_release, params, out)
     return out
-
-
-def run(release: Path, params: Params, out: Path, **changes: object) -> Results:
-    settings = {"variants": VARIANTS, "name": "test", "command": "merflow benchmark ...", "workers": 2} | changes
-    results = benchmark(CorpusSource("iemocap", release), out=out, params=params, **settings)  # type: ignore[arg-type]
-    return of_emotions(results)
 
 
 def test_results_hold_every_variant_with_its_selection_rule(finished: Path) -> None:
@@ -159,50 +149,6 @@ def test_a_folder_whose_results_were_of_more_variants_says_so(
     assert (tmp_path / "out/folds/context-mmt/mmt-finetuned/fold-1" / RECORD).is_file()
     run(tiny_release, untracked, tmp_path / "out")
     assert "also cover" not in capsys.readouterr().err
-
-
-def test_it_runs_without_mlflow(tiny_release: Path, params: Params, tmp_path: Path) -> None:
-    untracked = params.model_copy(update={"tracking": params.tracking.model_copy(update={"uri": "none"})})
-    run(tiny_release, untracked, tmp_path, variants=VARIANTS[:1])
-    assert (tmp_path / "results.json").is_file()
-    assert not (tmp_path / "mlflow.db").exists()
-
-
-def test_recordings_are_transcribed_on_request(tiny_release: Path, params: Params, tmp_path: Path) -> None:
-    (*_, whisper) = miniatures(tmp_path / "encoders")
-    changes = {"model": str(whisper), "max_new_tokens": 4}
-    hearing = params.model_copy(
-        update={
-            "tracking": params.tracking.model_copy(update={"uri": "none"}),
-            "transcription": params.transcription.model_copy(update=changes),
-        }
-    )
-    run(tiny_release, hearing, tmp_path / "run", variants=["context-mmt:bert-fc-frozen"], asr=True)
-    before, after = (read_manifest(tmp_path / "run" / name).rows for name in ("validated.parquet", "manifest.parquet"))
-    assert before["asr_transcript"].isna().all()
-    assert after["asr_transcript"].notna().all()
-    assert json.loads((tmp_path / "run/transcripts.json").read_text())["utterances"]["transcribed"] == 70
-    (variant,) = read_results(tmp_path / "run/results.json").variants.values()
-    assert variant.training.transcripts == variant.training.transcripts_of_preset == "truth"
-    assert list(variant.missing) == ["text=asr"]
-
-
-def test_unknown_names_fail_before_anything_runs(tmp_path: Path, params: Params) -> None:
-    with pytest.raises(PresetError, match="did you mean"):
-        benchmark(
-            CorpusSource("iemocap", tmp_path / "nowhere"),
-            variants=["context-mmt:mmt-frozn"],
-            out=tmp_path / "out",
-            params=params,
-            name="x",
-            command="x",
-        )
-    assert not (tmp_path / "out").exists()
-
-
-def test_a_corpus_without_root_says_what_it_needs(tmp_path: Path, params: Params) -> None:
-    with pytest.raises(CorpusError, match="needs a root"):
-        benchmark(CorpusSource("iemocap"), variants=VARIANTS, out=tmp_path, params=params, name="x", command="x")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from merflow.contracts.stress_results import ScoreStressResults
 from merflow.contracts.tables import SCORE_PREDICTIONS, conform
 from merflow.contracts.task import SCALES
 from merflow.promotion.gate.evidence import Evidence, Signature
-from tests.promotion import packages
+from tests.promotion import drawn_predictions, packages
 from tests.promotion.gate.contenders import evidence as evidence_of_emotions
 
 TASK = SCALES["sentiment"]
@@ -30,7 +30,7 @@ def predictions(
     weak: Mapping[str, float] | None = None,
     seeds: tuple[int, ...] = (0,),
     chance: int = 0,
-    variant: str = packages.VARIANT,
+    variant: str = drawn_predictions.VARIANT,
 ) -> pd.DataFrame:
     """Draw test predictions; two calls with one ``chance`` and ``error`` are equal.
 
@@ -51,7 +51,7 @@ def predictions(
         for of, more in (weak or {}).items()
     )
     tables = [
-        packages.tested_rows(frame, seed=seed, variant=variant).assign(
+        drawn_predictions.tested_rows(frame, seed=seed, variant=variant).assign(
             label=labels, score=labels + deviation * (0.6 * shared + 0.8 * random.normal(size=len(frame)))
         )
         for seed in seeds
@@ -110,7 +110,7 @@ def stress(*, failed: tuple[str, ...] = (), **changes: object) -> ScoreStressRes
         for each in of_emotions.groups
     )
     values: dict[str, object] = {
-        "variant": packages.VARIANT,
+        "variant": drawn_predictions.VARIANT,
         "corpus": "mosei",
         "synthetic": True,
         "skipped": (),
@@ -148,7 +148,7 @@ def champion(**changes: Any) -> Evidence:  # noqa: ANN401 - any field
 
 
 def predicted(**how: Any) -> pd.DataFrame:  # noqa: ANN401 - any argument
-    return predictions(packages.utterances(), **how)
+    return predictions(drawn_predictions.utterances(), **how)
 
 
 def write_folder(folder: Path, *, whole: bool = True, drawn: pd.DataFrame | None = None, **changes: Any) -> Path:  # noqa: ANN401
@@ -160,6 +160,6 @@ def write_folder(folder: Path, *, whole: bool = True, drawn: pd.DataFrame | None
         drawn: Test predictions; None for the usual ones.
         changes: Facts of the package that differ.
     """
-    facts, frame = packages.package(**{**FACTS, **changes}), packages.utterances()
+    facts, frame = packages.package(**{**FACTS, **changes}), drawn_predictions.utterances()
     rows = conform(predictions(frame) if drawn is None else drawn, SCORE_PREDICTIONS, where="predictions")
     return packages.fill_folder(folder, facts, rows, frame, calibrated=calibration() if whole else None)

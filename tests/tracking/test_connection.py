@@ -1,3 +1,5 @@
+"""The connection to MLflow: its URI, and the errors of what it cannot reach."""
+
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +11,7 @@ from merflow.errors import OutputError, TrackingError
 from merflow.tracking.connection import Connection, tracking_uri
 
 
-def test_settings_stand_for_uris(tmp_path: Path) -> None:
+def test_settings_are_resolved_to_uris(tmp_path: Path) -> None:
     assert tracking_uri("none", folder=tmp_path) is None
     assert tracking_uri("auto", folder=tmp_path) == f"sqlite:///{tmp_path}/mlflow.db"
     assert tracking_uri("http://mlflow:5000", folder=tmp_path) == "http://mlflow:5000"
@@ -17,7 +19,7 @@ def test_settings_stand_for_uris(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("uri", ["mlruns", "file:///tmp/mlruns", "/tmp/mlflow.db", "mlflow:5000", "htp://x", ""])
-def test_what_mlflow_cannot_track_to_is_refused(uri: str, tmp_path: Path) -> None:
+def test_uris_that_mlflow_cannot_track_to_are_refused(uri: str, tmp_path: Path) -> None:
     with pytest.raises(TrackingError, match="is not a tracking server or database; use http"):
         tracking_uri(uri, folder=tmp_path)
 
@@ -91,7 +93,7 @@ def test_a_dataset_that_another_process_adds_at_the_same_moment_is_found_then(
         connection.call("create_experiment")
 
 
-def test_a_server_is_asked_without_the_packages_of_a_database(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_is_reached_without_the_packages_of_a_database(monkeypatch: pytest.MonkeyPatch) -> None:
     """The image that serves has MLflow's small client, which brings no SQLAlchemy."""
     monkeypatch.setitem(sys.modules, "sqlalchemy.exc", None)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")

@@ -39,7 +39,7 @@ def experiments(database: Path) -> list[str]:
     return [experiment.name for experiment in found]
 
 
-def test_a_kill_leaves_none_and_two_processes_build_one_at_once(tmp_path: Path) -> None:
+def test_a_killed_process_leaves_no_database_and_two_at_once_build_a_single_one(tmp_path: Path) -> None:
     database = tmp_path / "mlflow.db"
     program = Path(__file__).with_name("kill_builders.py")
     done = subprocess.run([sys.executable, program, database], capture_output=True, text=True, timeout=120)
@@ -48,14 +48,14 @@ def test_a_kill_leaves_none_and_two_processes_build_one_at_once(tmp_path: Path) 
     assert experiments(database) == ["Default"]
 
 
-def test_a_half_built_one_is_replaced(tmp_path: Path) -> None:
+def test_a_half_built_database_is_replaced(tmp_path: Path) -> None:
     database = tmp_path / "mlflow.db"
     half_built(database, idle_s=60)
     assert not is_complete(database)
     assert experiments(database) == ["Default"]
 
 
-def test_one_that_is_being_built_is_waited_for(complete: Path, tmp_path: Path) -> None:
+def test_a_database_that_is_being_built_is_waited_for(complete: Path, tmp_path: Path) -> None:
     database, finished = tmp_path / "mlflow.db", tmp_path / "finished.db"
     half_built(database, idle_s=0)
     shutil.copy(complete, finished)
@@ -67,7 +67,7 @@ def test_one_that_is_being_built_is_waited_for(complete: Path, tmp_path: Path) -
     assert database.stat().st_ino == inode
 
 
-def test_one_with_content_is_kept_whatever_its_version(complete: Path, tmp_path: Path) -> None:
+def test_a_database_with_content_is_kept_at_any_version(complete: Path, tmp_path: Path) -> None:
     database = tmp_path / "mlflow.db"
     shutil.copy(complete, database)
     with closing(sqlite3.connect(database)) as connection, connection:
@@ -78,7 +78,7 @@ def test_one_with_content_is_kept_whatever_its_version(complete: Path, tmp_path:
     assert database.stat().st_ino == inode
 
 
-def test_a_file_of_something_else_is_kept(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_kept(tmp_path: Path) -> None:
     database = tmp_path / "mlflow.db"
     database.write_text("notes about MLflow " * 100)
     with pytest.raises(TrackingError, match="file is not a database"):
@@ -86,13 +86,13 @@ def test_a_file_of_something_else_is_kept(tmp_path: Path) -> None:
     assert database.read_text().startswith("notes")
 
 
-def test_the_first_call_may_stand_in_an_exclusive_section(tmp_path: Path) -> None:
+def test_the_first_call_may_be_in_an_exclusive_section(tmp_path: Path) -> None:
     connection = Connection(f"sqlite:///{tmp_path / 'mlflow.db'}")
     with connection.exclusive():
         assert connection.call("get_experiment_by_name", "merflow") is None
 
 
-def test_a_disk_that_fills_up_meanwhile_is_reported_and_leaves_nothing(tmp_path: Path) -> None:
+def test_a_disk_that_fills_up_is_reported_and_leaves_no_database(tmp_path: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
     try:

@@ -36,7 +36,7 @@ def test_a_run_of_a_version_stays_when_another_training_takes_its_place(
 
 
 @pytest.mark.parametrize("tag", ["merflow.variant_run", "merflow.benchmark_run"])
-def test_a_run_that_a_version_rests_on_stays(uri: str, benchmark_id: str, tag: str) -> None:
+def test_a_run_that_a_version_is_based_on_stays(uri: str, benchmark_id: str, tag: str) -> None:
     client, name = MlflowClient(uri, uri), benchmark_id
     run_id = client.create_run("0").info.run_id
     client.create_registered_model(name)

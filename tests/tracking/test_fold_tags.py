@@ -1,3 +1,5 @@
+"""Tags of the runs of folds and variants."""
+
 from merflow.contracts.planned_fold import Origin
 from merflow.contracts.selection import NONE_PAPER
 from merflow.tracking.fold_tags import variant_tags

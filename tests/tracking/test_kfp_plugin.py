@@ -37,7 +37,7 @@ def plugin_run(uri: str) -> str:
 
 
 @pytest.mark.usefixtures("in_a_pod")
-def test_without_the_plugin_runs_tell_of_the_pipeline_and_the_image(
+def test_without_the_plugin_runs_name_the_pipeline_run_and_the_image(
     uri: str, benchmark_id: str, tmp_path: Path
 ) -> None:
     fold = trained(uri, benchmark_id, tmp_path / "fold")
@@ -50,7 +50,7 @@ def test_without_the_plugin_runs_tell_of_the_pipeline_and_the_image(
 
 
 @pytest.mark.usefixtures("in_a_pod")
-def test_a_plugin_that_injects_no_run_is_not_noticed(
+def test_a_plugin_that_injects_no_run_changes_nothing(
     uri: str, benchmark_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     theirs = plugin_run(uri)
@@ -77,7 +77,7 @@ def test_a_run_that_the_plugin_injects_is_linked_and_left_to_the_plugin(
 
 
 @pytest.mark.usefixtures("in_a_pod")
-def test_a_plugin_whose_run_is_gone_costs_a_warning(
+def test_a_missing_run_of_the_plugin_is_only_a_warning(
     uri: str, benchmark_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("MLFLOW_RUN_ID", "0" * 32)
@@ -88,7 +88,7 @@ def test_a_plugin_whose_run_is_gone_costs_a_warning(
 
 
 @pytest.mark.usefixtures("in_a_pod")
-def test_a_fold_that_continues_in_another_pipeline_run_tells_of_that_one(
+def test_a_fold_that_continues_in_another_pipeline_run_names_that_one(
     uri: str, benchmark_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     interrupted = opened(uri, benchmark_id).fold(planned_fold())

@@ -1,3 +1,5 @@
+"""Samples of the machine while a fold trains."""
+
 import json
 import time
 from pathlib import Path
@@ -11,7 +13,7 @@ from tests.tracking.recorded import fold_folder, opened, runs, steps, train
 MEMORY = "system/process_memory_megabytes"
 
 
-def test_samples_are_of_a_busy_machine_and_end_with_it() -> None:
+def test_samples_show_a_busy_machine_and_end_with_the_sampler() -> None:
     sampler = Sampler(every_s=0.1)
     ballast = bytearray(64 * 2**20)
     ends_s = time.perf_counter() + 0.5

@@ -1,3 +1,5 @@
+"""Runs of a benchmark and its folds in MLflow, after kills and from several processes."""
+
 import multiprocessing
 import sqlite3
 import threading

@@ -113,7 +113,7 @@ def new_run(uri: str, name: str) -> str:
     return str(client.create_run(client.create_experiment(name)).info.run_id)
 
 
-def test_an_upload_outwaits_a_late_answer(server: Server, proxy: LateProxy, tmp_path: Path) -> None:
+def test_an_upload_waits_for_a_late_answer(server: Server, proxy: LateProxy, tmp_path: Path) -> None:
     run_id = new_run(server.uri, "uploads")
     model = tmp_path / "model.bin"
     model.write_bytes(b"weights" * 1000)
@@ -125,7 +125,7 @@ def test_an_upload_outwaits_a_late_answer(server: Server, proxy: LateProxy, tmp_
     assert {each.path for each in MlflowClient(server.uri).list_artifacts(run_id)} == {"model.bin", "note.txt"}
 
 
-def test_any_other_request_gives_up_soon_also_after_an_upload(server: Server, proxy: LateProxy) -> None:
+def test_other_requests_give_up_soon_even_after_an_upload(server: Server, proxy: LateProxy) -> None:
     run_id = new_run(server.uri, "requests")
     connection = Connection(proxy.uri)
     connection.call("log_text", run_id, "a note", "note.txt")

@@ -1,3 +1,5 @@
+"""Figures and notes of a benchmark of scores in MLflow."""
+
 import pytest
 
 from merflow.contracts.score_results import ScoreResults

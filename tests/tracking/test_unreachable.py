@@ -1,3 +1,5 @@
+"""Training while MLflow cannot be used."""
+
 import logging
 import threading
 import time

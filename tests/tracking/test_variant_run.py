@@ -1,3 +1,5 @@
+"""Runs of variants in MLflow, and their results."""
+
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +76,9 @@ def log(benchmark: BenchmarkRun, report: Path) -> bool:
     )
 
 
-def test_results_land_on_the_benchmark_its_variants_and_each_fold(uri: str, benchmark_id: str, report: Path) -> None:
+def test_results_are_logged_on_the_benchmark_its_variants_and_each_fold(
+    uri: str, benchmark_id: str, report: Path
+) -> None:
     benchmark = opened(uri, benchmark_id)
     with benchmark.fold(planned_fold()) as fold:
         fold.log_metrics({"train_loss": 1.0}, epoch=1)
@@ -188,7 +192,7 @@ def test_an_uncertain_figure_says_so_and_is_not_subtracted() -> None:
     assert "| 80.0? |" in variant_note(BEST, shown)
 
 
-def test_the_same_results_are_logged_once_and_others_again(uri: str, benchmark_id: str, report: Path) -> None:
+def test_equal_results_are_logged_once_and_other_results_again(uri: str, benchmark_id: str, report: Path) -> None:
     assert [log(opened(uri, benchmark_id), report) for _ in range(2)] == [True, False]
     report.write_text("<!doctype html><p>another")
     assert log(opened(uri, benchmark_id), report)
@@ -225,7 +229,7 @@ SEARCHES = {
 }
 
 
-def test_searches_of_the_docs_find_what_they_say(tmp_path: Path, report: Path) -> None:
+def test_the_searches_in_the_docs_find_what_they_promise(tmp_path: Path, report: Path) -> None:
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     benchmark = opened(uri, "searched")
     benchmark.fold(planned_fold()).finish("FINISHED")

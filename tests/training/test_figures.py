@@ -1,3 +1,5 @@
+"""Figures of an epoch."""
+
 import numpy as np
 import pytest
 

@@ -37,7 +37,7 @@ def _threads_as_before() -> Iterator[None]:
     assert torch.are_deterministic_algorithms_enabled() == enabled
 
 
-def test_learns_and_tells(tmp_path: Path) -> None:
+def test_training_lowers_the_loss_and_reports_every_epoch(tmp_path: Path) -> None:
     notebook, told = Notebook(), []
     model = fresh_model()
     history = fold(
@@ -72,7 +72,7 @@ def test_the_model_ends_with_the_chosen_epochs_weights(tmp_path: Path) -> None:
     )
 
 
-def test_dev_ua_chooses_the_earliest_of_the_best(tmp_path: Path) -> None:
+def test_of_epochs_with_equal_development_ua_the_earliest_is_chosen(tmp_path: Path) -> None:
     history = fold(fresh_model(), tmp_path, monitor="dev_ua", max_epochs=20).history
     best = max(figures.dev_ua for figures in history.epochs)
     epochs = [figures.epoch for figures in history.epochs if figures.dev_ua == best]
@@ -81,12 +81,12 @@ def test_dev_ua_chooses_the_earliest_of_the_best(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("monitor", ["dev_loss", "dev_ua"])
-def test_stops_when_patience_runs_out(tmp_path: Path, monitor: str) -> None:
+def test_training_stops_when_patience_runs_out(tmp_path: Path, monitor: str) -> None:
     history = fold(fresh_model(), tmp_path, monitor=monitor, patience_epochs=3, lr=0.1, max_epochs=60).history
     assert len(history.epochs) == history.best_epoch + 3 < 60
 
 
-def test_the_cap_of_the_params_counts(tmp_path: Path) -> None:
+def test_max_epochs_of_the_params_limits_the_recipe(tmp_path: Path) -> None:
     assert len(fold(fresh_model(), tmp_path, training=params(max_epochs=2)).history.epochs) == 2
 
 
@@ -96,7 +96,7 @@ def run(folder: Path, *, seed: int) -> tuple[FoldHistory, dict[str, torch.Tensor
     return history, model.state_dict()
 
 
-def test_a_seed_decides(tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_weights_and_another_seed_gives_others(tmp_path: Path) -> None:
     history, weights = run(tmp_path / "first", seed=3)
     torch.rand(17)
     again, same = run(tmp_path / "second", seed=3)
@@ -106,11 +106,11 @@ def test_a_seed_decides(tmp_path: Path) -> None:
     assert not all(torch.equal(weights[name], other[name]) for name in weights)
 
 
-def test_bfloat16_on_request(tmp_path: Path) -> None:
+def test_a_model_learns_in_bfloat16(tmp_path: Path) -> None:
     assert fold(fresh_model(), tmp_path, training=params(precision="bfloat16")).history.best.dev_ua > 0.8
 
 
-def test_no_utterances(tmp_path: Path) -> None:
+def test_a_part_without_utterances_is_refused(tmp_path: Path) -> None:
     empty = Utterances({"speech_layers": [], "text_layers": []}, None, {}, 0)
     with pytest.raises(TrainingError, match="no training utterances"):
         fold(fresh_model(), tmp_path, train=empty)
@@ -120,13 +120,13 @@ def test_no_utterances(tmp_path: Path) -> None:
         predict(fresh_model(), empty, task=EMOTIONS, batch_size=4, params=params())
 
 
-def test_no_labels(tmp_path: Path) -> None:
+def test_utterances_without_labels_are_refused(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="not all training utterances have labels"):
         fold(fresh_model(), tmp_path, train=separable(10, seed=0, labelled=False))
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_loss_that_is_not_finite(tmp_path: Path) -> None:
+def test_a_loss_that_is_not_finite_ends_the_training(tmp_path: Path) -> None:
     broken = separable(30, seed=1)
     broken.features["speech_layers"][7][0, 0, 0] = float("nan")
     with pytest.raises(TrainingError, match=r"training loss is nan in epoch 1; lower the recipe's lr \(0.01\)"):
@@ -137,12 +137,12 @@ def test_a_loss_that_is_not_finite(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_no_gpu(tmp_path: Path) -> None:
+def test_cuda_without_a_gpu_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"training.device is cuda, but torch sees no GPU"):
         fold(fresh_model(), tmp_path, training=params(device="cuda"))
 
 
-def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match="cannot write"):
         fold(fresh_model(), tmp_path / "file" / "fold")

@@ -34,7 +34,7 @@ def roles_present(batch: Batch | RawBatch) -> dict[str, torch.Tensor]:
     return {role: mask.any(dim=1) for role, mask in batch.present.items()}
 
 
-def test_none_loses_its_last_modality_and_each_is_lost_as_often_as_asked() -> None:
+def test_every_utterance_keeps_a_modality_and_each_is_dropped_at_the_given_rate() -> None:
     torch.manual_seed(0)
     batch = large_batch()
     before, after = roles_present(batch), roles_present(drop_modalities(batch, probability=0.3))
@@ -48,7 +48,7 @@ def test_none_loses_its_last_modality_and_each_is_lost_as_often_as_asked() -> No
     assert bool(after["text"][~before["speech"]].all()), "an only modality stays"
 
 
-def test_no_probability_draws_nothing() -> None:
+def test_a_probability_of_0_draws_no_random_numbers() -> None:
     torch.manual_seed(0)
     batch = large_batch(8)
     state = torch.get_rng_state()

@@ -75,7 +75,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("variant", CASES)
-def test_two_processes_train_as_one(seen: list[dict[str, Any]], variant: str, tmp_path: Path) -> None:
+def test_two_processes_train_like_one(seen: list[dict[str, Any]], variant: str, tmp_path: Path) -> None:
     figures, weights, shadow = outcome(train(variant, tmp_path, params=ONE, dtype=DOUBLE, **CASES[variant]))
     found_figures, found_weights, found_shadow = seen[0][variant]
     assert len(found_figures) == 3
@@ -87,26 +87,26 @@ def test_two_processes_train_as_one(seen: list[dict[str, Any]], variant: str, tm
 
 
 @pytest.mark.parametrize("name", [*CASES, "dropping"])
-def test_the_processes_stay_equal_to_the_bit(seen: list[dict[str, Any]], name: str) -> None:
+def test_both_processes_have_bit_equal_results(seen: list[dict[str, Any]], name: str) -> None:
     assert_equal(seen[1][name], seen[0][name])
 
 
-def test_a_fold_that_stopped_ends_as_one_that_was_left_alone(seen: list[dict[str, Any]]) -> None:
+def test_a_resumed_fold_ends_like_an_uninterrupted_one(seen: list[dict[str, Any]]) -> None:
     for found in seen:
         assert_equal(found["resumed"], found["dropping"])
     assert seen[0]["stopped"] == ["checkpoint.safetensors"]
 
 
-def test_a_gradient_that_one_lacks_counts_as_zero(seen: list[dict[str, Any]]) -> None:
+def test_a_gradient_that_one_process_lacks_counts_as_zero(seen: list[dict[str, Any]]) -> None:
     assert [found["gradients"] for found in seen] == [[[1.5, 3.0], [0.0, 2.0], None]] * 2
 
 
-def test_each_draws_numbers_of_its_own(seen: list[dict[str, Any]], tmp_path: Path) -> None:
+def test_each_process_draws_its_own_random_numbers(seen: list[dict[str, Any]], tmp_path: Path) -> None:
     alone = outcome(train(folder=tmp_path, params=ONE, **DROPPING))
     assert seen[0]["dropping"][0][0]["train_loss"] != pytest.approx(alone[0][0]["train_loss"], abs=1e-5)
 
 
-def test_shares_of_a_batch_count_by_their_size() -> None:
+def test_shares_of_a_batch_are_weighted_by_their_size() -> None:
     terms = {"ce": LossTerm(torch.tensor(2.0)), "avel": LossTerm(torch.tensor(5.0), 0.1, joint=True)}
     output = Output(torch.zeros(0), torch.zeros(0), terms)
     shares = [share_of_loss(output, Ranks(rank, 3), utterances=4).item() for rank in range(3)]
@@ -115,7 +115,7 @@ def test_shares_of_a_batch_count_by_their_size() -> None:
     assert share_of_loss(output, ALONE, utterances=4).item() == 2.5
 
 
-def test_a_fold_gets_as_many_gpus_as_it_is_to_have(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fold_gets_the_requested_number_of_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 5)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
@@ -132,7 +132,7 @@ def test_a_fold_gets_as_many_gpus_as_it_is_to_have(monkeypatch: pytest.MonkeyPat
     assert "merflow pipeline compile --set training.devices_per_fold=2" in str(told.value)
 
 
-def test_without_accelerate_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_accelerate_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "accelerate", None)
     with pytest.raises(TrainingError, match=r"devices_per_fold needs accelerate .*; install merflow\[parallel\]"):
         joined(TWO).__enter__()

@@ -22,11 +22,11 @@ CPU, GPU = torch.device("cpu"), torch.device("cuda")
         ("bfloat16", "auto", torch.bfloat16),
     ],
 )
-def test_on_a_cpu_only_the_params_leave_float32(asked: str, recipe: str, dtype: torch.dtype | None) -> None:
+def test_on_a_cpu_only_the_params_change_the_precision(asked: str, recipe: str, dtype: torch.dtype | None) -> None:
     assert autocast_dtype(params(precision=asked), device=CPU, precision=recipe) is dtype
 
 
-def test_folds_are_shared_out_over_the_gpus_that_are_visible(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folds_are_distributed_over_the_visible_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     assert gpus(params(device="auto")) == ["0", "1"]
@@ -35,12 +35,12 @@ def test_folds_are_shared_out_over_the_gpus_that_are_visible(monkeypatch: pytest
     assert gpus(params(device="cpu")) == []
 
 
-def test_on_a_gpu_the_recipe_says_what_the_params_leave_open() -> None:
+def test_on_a_gpu_the_recipe_sets_the_precision_unless_the_params_do() -> None:
     assert autocast_dtype(params(), device=GPU, precision="float16") is torch.float16
     assert autocast_dtype(params(precision="float32"), device=GPU, precision="float16") is None
 
 
-def test_float16_with_a_scaled_loss_learns_and_resumes_to_the_bit(tmp_path: Path) -> None:
+def test_float16_with_a_scaled_loss_learns_and_resumes_bit_equal(tmp_path: Path) -> None:
     half = params(precision="float16")
     whole, resumed = fresh_model(), fresh_model()
     history = fold(whole, tmp_path / "whole", training=half, max_epochs=5).history

@@ -15,7 +15,7 @@ from tests.training.separable import fold, fresh_model, separable
 
 
 @pytest.mark.parametrize("after", [1, 4, 9])
-def test_resumed_after_any_epoch(tmp_path: Path, after: int) -> None:
+def test_a_fold_resumes_after_any_epoch(tmp_path: Path, after: int) -> None:
     interrupted(tmp_path / "stopped", after=after)
     resumed, whole = fresh_model(), fresh_model()
     history = fold(resumed, tmp_path / "stopped").history
@@ -23,7 +23,7 @@ def test_resumed_after_any_epoch(tmp_path: Path, after: int) -> None:
     assert_equal(resumed.state_dict(), whole.state_dict())
 
 
-def test_resumed_with_patience_running(tmp_path: Path) -> None:
+def test_a_fold_resumes_with_the_patience_that_is_left(tmp_path: Path) -> None:
     changes: dict[str, Any] = {"patience_epochs": 2, "lr": 0.3, "max_epochs": 40}
     whole = fold(fresh_model(), tmp_path / "whole", **changes).history
     assert len(whole.epochs) < 40
@@ -33,7 +33,7 @@ def test_resumed_with_patience_running(tmp_path: Path) -> None:
     assert without_seconds(resumed.rows()) == without_seconds(whole.rows())
 
 
-def test_keyboard_interrupt_leaves_a_whole_checkpoint(tmp_path: Path) -> None:
+def test_a_keyboard_interrupt_leaves_a_complete_checkpoint(tmp_path: Path) -> None:
     def interrupt(done: int, _last: int, _figures: Mapping[str, float]) -> None:
         if done == 2:
             raise KeyboardInterrupt
@@ -44,7 +44,7 @@ def test_keyboard_interrupt_leaves_a_whole_checkpoint(tmp_path: Path) -> None:
     assert len(fold(fresh_model(), tmp_path).history.epochs) == 10
 
 
-def test_leftovers_of_a_killed_write_are_cleared(tmp_path: Path) -> None:
+def test_leftovers_of_a_killed_write_are_removed(tmp_path: Path) -> None:
     interrupted(tmp_path, after=2)
     (tmp_path / f".{CHECKPOINT}.abc.part").write_bytes(b"half")
     fold(fresh_model(), tmp_path)

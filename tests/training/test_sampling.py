@@ -19,14 +19,14 @@ def test_every_class_that_occurs_is_equally_likely() -> None:
     assert set(drawn[LABELS[drawn] == 3]) == set(range(990, 1000)), "each of the few is drawn"
 
 
-def test_an_epoch_follows_from_seed_and_number() -> None:
+def test_the_utterances_of_an_epoch_depend_on_its_number_and_the_seed() -> None:
     first, again = (class_balanced(LABELS, seed=3, epoch=2) for _ in range(2))
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, class_balanced(LABELS, seed=3, epoch=3))
     assert not np.array_equal(first, class_balanced(LABELS, seed=4, epoch=2))
 
 
-def test_batches_hold_the_drawn_utterances_side_by_side_with_others_of_their_length() -> None:
+def test_batches_hold_the_drawn_utterances_grouped_by_length() -> None:
     source = separable(200, seed=1)
     assert source.labels is not None
     batches = epoch_batches(source, recipe=recipe(sampling="class-balanced"), seed=3, epoch=2)
@@ -38,7 +38,7 @@ def test_batches_hold_the_drawn_utterances_side_by_side_with_others_of_their_len
 
 
 @pytest.mark.parametrize("sampling", ["shuffle", "class-balanced"])
-def test_random_batches_do_not_look_at_the_length(sampling: str) -> None:
+def test_random_batches_ignore_the_length(sampling: str) -> None:
     source = separable(200, seed=1)
     assert source.labels is not None
     chosen = recipe(sampling=sampling, batching="random")

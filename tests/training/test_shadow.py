@@ -28,7 +28,7 @@ def run(folder: Path, test: Utterances | None) -> tuple[TrainedFold, dict[str, t
     return trained, model.state_dict()
 
 
-def test_weights_and_choice_are_the_same_with_without_and_against_it(tmp_path: Path) -> None:
+def test_the_shadow_changes_neither_the_weights_nor_the_chosen_epoch(tmp_path: Path) -> None:
     test = separable(60, seed=8, noise=1.5)
     plain, weights = run(tmp_path / "off", None)
     shadowed, same = run(tmp_path / "on", test)
@@ -43,7 +43,7 @@ def test_weights_and_choice_are_the_same_with_without_and_against_it(tmp_path: P
         assert_equal(its_weights, weights)
 
 
-def test_it_is_the_epoch_with_the_highest_figure(tmp_path: Path) -> None:
+def test_the_shadow_is_the_epoch_with_the_highest_test_figure(tmp_path: Path) -> None:
     test = separable(60, seed=8, noise=1.5)
     assert test.labels is not None
     shadow = run(tmp_path / "long", test)[0].shadow
@@ -56,7 +56,7 @@ def test_it_is_the_epoch_with_the_highest_figure(tmp_path: Path) -> None:
     assert shadow.figure >= uas[-1]
 
 
-def test_of_equals_the_first_stays() -> None:
+def test_of_epochs_with_equal_test_figures_the_shadow_is_the_first() -> None:
     right = np.eye(4, dtype=np.float32)
     labels = np.arange(4)
     shadow = Shadow.empty().with_epoch(1, right[::-1].copy(), labels=labels, task=EMOTIONS)

@@ -90,7 +90,7 @@ def test_figures_are_compared_by_the_monitor_of_the_later_stage(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("moment", ["in the first", "at the end of the first", "in the second", "at the end"])
-def test_resumed_in_any_stage(whole: tuple[nn.Module, TrainedFold], tmp_path: Path, moment: str) -> None:
+def test_a_fold_resumes_in_any_stage(whole: tuple[nn.Module, TrainedFold], tmp_path: Path, moment: str) -> None:
     model, expected = whole
     epochs = expected.history.epochs
     first = sum(figures.stage == 1 for figures in epochs)
@@ -103,7 +103,7 @@ def test_resumed_in_any_stage(whole: tuple[nn.Module, TrainedFold], tmp_path: Pa
     assert_equal(resumed.state_dict(), model.state_dict())
 
 
-def test_a_stage_that_is_over_is_not_opened_again(tmp_path: Path) -> None:
+def test_a_finished_stage_is_not_opened_again(tmp_path: Path) -> None:
     material = Material(fresh_model(), EMOTIONS, separable(96, seed=1), separable(40, seed=2))
     interrupted(tmp_path, after=4, max_epochs=3, later=[{"max_epochs": 3}])
 
@@ -120,7 +120,7 @@ def test_a_stage_that_is_over_is_not_opened_again(tmp_path: Path) -> None:
     assert [figures.stage for figures in trained.history.epochs] == [1, 1, 1, 2, 2, 2]
 
 
-def test_progress_counts_through_the_stages(tmp_path: Path) -> None:
+def test_progress_counts_the_epochs_of_all_stages(tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
 
     def progress(epoch: int, last: int, _figures: Mapping[str, float]) -> None:
@@ -132,7 +132,7 @@ def test_progress_counts_through_the_stages(tmp_path: Path) -> None:
     assert told == [(epoch, 11) for epoch in range(1, first + 1)] + [(first + 1, first + 2), (first + 2, first + 2)]
 
 
-def test_encoders_have_their_own_rate_and_the_schedule_moves_both(tmp_path: Path) -> None:
+def test_encoders_have_their_own_learning_rate_and_the_schedule_changes_both(tmp_path: Path) -> None:
     class Grouped(nn.Module):
         """A model whose gates count as encoders."""
 

@@ -116,7 +116,7 @@ def test_a_gradient_is_the_sum_over_the_losses_of_all_processes(
     assert bool((seen[1][2] == seen[1][2][:, :1, :1]).all())
 
 
-def test_alone_rows_are_the_same_tensors() -> None:
+def test_a_single_process_gets_its_own_tensors_back() -> None:
     module = WholeBatch()
     span_processes(module, ALONE)
     rows = (torch.ones(2), torch.zeros(2, 3))

@@ -1,13 +1,12 @@
 """Studies of a cheap objective, in SQLite: the tuning is real, the training is a formula."""
 
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import optuna
 
 from merflow.contracts.params import TuningParams
-from merflow.contracts.params_files import read_params
+from merflow.contracts.params_files import shipped_params
 from merflow.contracts.study import DecidingTraining, StudySubject
 from merflow.presets import catalogue
 from merflow.tuning.space import SearchSpace, Values
@@ -42,7 +41,7 @@ def subject(variant: str = VARIANT) -> StudySubject:
 
 def params(**changes: object) -> TuningParams:
     """Return the shipped parameters with few trials and patience for seconds."""
-    shipped = read_params(Path(str(files("merflow") / "params.yaml"))).tuning
+    shipped = shipped_params().tuning
     few = {"trials": 8, "startup_trials": 3, "heartbeat_s": 1, "grace_s": 2, "pruning_epochs": 2, "pruning_trials": 2}
     return TuningParams.model_validate(shipped.model_dump() | few | changes)
 

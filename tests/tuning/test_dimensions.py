@@ -1,3 +1,5 @@
+"""Search spaces: their files, their bounds and conditions, and misspelt settings."""
+
 import re
 from importlib.resources import files
 from typing import Any
@@ -23,7 +25,7 @@ def read(**changes: object) -> SpaceFile:
     return checked(parse(SpaceFile, GOOD | changes, where="mine.yaml"), where="mine.yaml")
 
 
-def test_every_space_is_of_a_model_and_names_one_of_its_presets() -> None:
+def test_every_search_space_belongs_to_a_model_and_names_one_of_its_presets() -> None:
     models = sorted(file.name.removesuffix(".yaml") for file in (files("merflow.tuning") / "spaces").iterdir())
     assert len(models) >= 5
     for model in models:
@@ -78,7 +80,7 @@ def test_invalid_bounds_are_refused(values: dict[str, Any], said: str) -> None:
         Dimension.model_validate(values)
 
 
-def test_a_condition_holds_in_one_of_its_ways() -> None:
+def test_a_condition_holds_if_one_of_its_alternatives_does() -> None:
     dimension = Dimension(low=0, high=1, when=[{"mem": True}, {"modalities": [["speech"], ["video"]]}])
     assert dimension.holds({"mem": True, "modalities": ["speech", "video"]})
     assert dimension.holds({"mem": False, "modalities": ["video"]})

@@ -1,3 +1,5 @@
+"""The outcome of a study: its table, its importance, its page and its figures."""
+
 import re
 from pathlib import Path
 
@@ -33,14 +35,14 @@ def test_the_table_has_every_trial_and_the_best_is_the_highest(study: optuna.Stu
     assert found.untuned.values == space().defaults()
 
 
-def test_importance_finds_the_settings_that_the_objective_is_made_of(study: optuna.Study) -> None:
+def test_importance_finds_the_settings_that_the_objective_depends_on(study: optuna.Study) -> None:
     shares = Outcome.of(study, seed=0).importance
     assert sum(shares.values()) == pytest.approx(1)
     assert next(iter(shares)) in ("config.dropout", "config.dims")
     assert shares == Outcome.of(study, seed=0).importance
 
 
-def test_without_a_complete_trial_it_says_so(tmp_path: Path) -> None:
+def test_a_study_without_a_complete_trial_is_reported(tmp_path: Path) -> None:
     study = made(tmp_path, params())
     found = Outcome.of(study, seed=0)
     assert (found.counts, found.importance) == ({"waiting": 1}, {})
@@ -48,7 +50,7 @@ def test_without_a_complete_trial_it_says_so(tmp_path: Path) -> None:
         _ = found.best
 
 
-def test_the_page_needs_nothing_next_to_it_and_pictures_are_drawn(study: optuna.Study, tmp_path: Path) -> None:
+def test_the_page_loads_no_other_file_and_the_figures_are_drawn(study: optuna.Study, tmp_path: Path) -> None:
     found = Outcome.of(study, seed=0)
     results = found.results(subject(), preset="context-mmt:mine")
     write_page(study, tmp_path / "study.html", results=results)
@@ -64,7 +66,7 @@ def test_the_page_needs_nothing_next_to_it_and_pictures_are_drawn(study: optuna.
         assert path.stat().st_size > 10_000
 
 
-def test_few_trials_have_no_importance(tmp_path: Path) -> None:
+def test_no_importance_is_computed_from_few_trials(tmp_path: Path) -> None:
     study = searched(tmp_path, trials=2)
     found = Outcome.of(study, seed=0)
     assert found.importance == {}
@@ -73,7 +75,7 @@ def test_few_trials_have_no_importance(tmp_path: Path) -> None:
     assert [path.stem for path in drawn] == ["history", "steps"]
 
 
-def test_a_study_of_scores_speaks_of_their_concordance(study: optuna.Study, tmp_path: Path) -> None:
+def test_the_page_of_a_study_of_scores_shows_the_ccc(study: optuna.Study, tmp_path: Path) -> None:
     of_scores = subject().model_copy(update={"objective": objective_of(SCALES["valence"])})
     found = Outcome.of(study, seed=0)
     write_page(study, tmp_path / "study.html", results=found.results(of_scores, preset="context-mmt:mine"))

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "PostgreSQL
 TRIALS, PATIENCE_S = 10, 180
 
 
-def test_no_trial_is_lost_and_their_number_is_exact(tmp_path: Path) -> None:
+def test_a_killed_worker_loses_no_trial_and_the_number_of_trials_is_exact(tmp_path: Path) -> None:
     chosen = params(trials=TRIALS)
     with server() as url:
         location = StudyLocation.of(url, folder=tmp_path, name="test")

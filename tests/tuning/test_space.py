@@ -1,3 +1,5 @@
+"""Presets with values of their search spaces."""
+
 import optuna
 import pytest
 
@@ -17,7 +19,7 @@ def drawn(of: SearchSpace, count: int = DRAWN) -> list[Values]:
     return [of.suggest(study.ask()) for _ in range(count)]
 
 
-def test_every_value_of_every_preset_is_a_model_that_reads_the_same_features() -> None:
+def test_every_value_in_a_presets_space_gives_a_model_that_reads_the_same_features() -> None:
     seen = 0
     for preset in catalogue.presets().values():
         of = SearchSpace.of(preset, recipes=preset.recipes)
@@ -41,7 +43,7 @@ def test_the_presets_own_values_are_in_its_space_and_change_nothing() -> None:
             assert (tuned.encoder_lr or tuned.lr) == (own.encoder_lr or own.lr)
 
 
-def test_what_a_preset_sets_itself_is_never_tuned() -> None:
+def test_settings_that_a_preset_fixes_are_never_tuned() -> None:
     seen = 0
     for preset in catalogue.presets().values():
         of = SearchSpace.of(preset, recipes=preset.recipes)
@@ -84,7 +86,7 @@ def test_what_a_preset_sets_itself_is_never_tuned() -> None:
         ("layer-adapter-fusion:c", {"recipe.lr"}, {"full.encoder_lr"}),
     ],
 )
-def test_only_what_does_anything_is_tuned(variant: str, tuned: set[str], not_tuned: set[str]) -> None:
+def test_only_settings_with_an_effect_are_tuned(variant: str, tuned: set[str], not_tuned: set[str]) -> None:
     (values,) = drawn(space(variant), 1)
     assert tuned <= values.keys()
     assert not (not_tuned & values.keys())

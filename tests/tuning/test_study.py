@@ -11,7 +11,7 @@ from merflow.tuning.study import StudyLocation, create_study, open_study
 from tests.tuning.studies import SUBJECT, location, made, params, space
 
 
-def test_a_study_of_something_else_says_what_differs(tmp_path: Path) -> None:
+def test_a_study_with_another_subject_is_refused_with_the_differences(tmp_path: Path) -> None:
     made(tmp_path, params())
     other: dict[str, Any] = {
         **SUBJECT,
@@ -29,7 +29,7 @@ def test_a_study_of_something_else_says_what_differs(tmp_path: Path) -> None:
     ]
 
 
-def test_the_same_study_is_found_again_and_another_name_is_another_study(tmp_path: Path) -> None:
+def test_the_same_study_is_opened_again_and_another_name_makes_another_study(tmp_path: Path) -> None:
     first = made(tmp_path, params())
     again = open_study(location(tmp_path), subject=SUBJECT, params=params())
     assert again._study_id == first._study_id
@@ -78,13 +78,13 @@ def test_a_password_is_not_part_of_the_url(tmp_path: Path, storage: str, passwor
     assert not password or password not in repr(found)
 
 
-def test_another_database_is_refused_without_its_password(tmp_path: Path) -> None:
+def test_another_kind_of_database_is_refused_and_the_message_hides_its_password(tmp_path: Path) -> None:
     with pytest.raises(TuningError) as caught:
         StudyLocation.of("mongodb://me:secret@host/db", folder=tmp_path, name="x")
     assert "'mongodb://me:***@host/db' is not a URL of SQLite or PostgreSQL" in str(caught.value)
 
 
-def test_an_unreachable_server_says_what_to_check(tmp_path: Path) -> None:
+def test_an_unreachable_server_is_reported_with_what_to_check(tmp_path: Path) -> None:
     nowhere = StudyLocation.of("postgresql://me:secret@127.0.0.1:1/db", folder=tmp_path, name="x")
     with pytest.raises(TuningError) as caught:
         create_study(nowhere, subject=SUBJECT, first=space().defaults(), params=params())
@@ -94,7 +94,7 @@ def test_an_unreachable_server_says_what_to_check(tmp_path: Path) -> None:
     assert "secret" not in said
 
 
-def test_a_folder_that_is_a_file_is_the_users_to_mend(tmp_path: Path) -> None:
+def test_a_file_in_place_of_the_folder_is_an_output_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="is a file, not a folder"):
         made(tmp_path / "file", params())

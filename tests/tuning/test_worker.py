@@ -19,7 +19,7 @@ def table(study: optuna.Study) -> list[tuple[str, object, dict[str, object]]]:
     return [(trial.state.name, trial.value, trial.params) for trial in study.trials if trial.state != TrialState.FAIL]
 
 
-def test_one_process_finds_the_same_again_and_the_first_trial_is_the_presets_own(tmp_path: Path) -> None:
+def test_a_search_is_repeatable_and_its_first_trial_has_the_presets_own_values(tmp_path: Path) -> None:
     first, second = searched(tmp_path / "1", trials=6), searched(tmp_path / "2", trials=6)
     other = searched(tmp_path / "3", trials=6, seed=1)
     assert table(first) == table(second)
@@ -55,7 +55,7 @@ def test_more_trials_continue_a_finished_study(tmp_path: Path) -> None:
     assert work(study, objective, space=space(), params=params(trials=5)) == 0
 
 
-def test_a_bad_trial_stops_at_once_and_counts_as_finished(tmp_path: Path) -> None:
+def test_a_bad_trial_is_pruned_and_counts_as_finished(tmp_path: Path) -> None:
     chosen, epochs = params(trials=4, pruning_trials=2, pruning_epochs=3), []
 
     def worse_and_worse(attempt: Attempt) -> float:
@@ -70,7 +70,7 @@ def test_a_bad_trial_stops_at_once_and_counts_as_finished(tmp_path: Path) -> Non
     assert [epoch for number, epoch in epochs if number == 2] == [1, 2, 3]
 
 
-def test_an_easy_first_fold_shields_nobody(tmp_path: Path) -> None:
+def test_a_trial_is_pruned_even_after_an_easy_first_fold(tmp_path: Path) -> None:
     chosen = params(trials=3, pruning_trials=2, pruning_epochs=1)
     figures = {0: [0.9, 0.6], 1: [0.9, 0.6], 2: [0.9, 0.5]}  # a mean so far that falls with the second fold
 
@@ -84,7 +84,7 @@ def test_an_easy_first_fold_shields_nobody(tmp_path: Path) -> None:
     assert [trial.state.name for trial in study.trials] == ["COMPLETE", "COMPLETE", "PRUNED"]
 
 
-def test_a_trial_that_diverges_is_finished_and_told_as_such(tmp_path: Path) -> None:
+def test_a_trial_that_diverges_counts_as_finished_and_is_marked(tmp_path: Path) -> None:
     chosen = params(trials=3)
 
     def diverging(attempt: Attempt) -> float:
@@ -111,7 +111,7 @@ def test_another_error_ends_the_worker(tmp_path: Path) -> None:
     assert [trial.state for trial in study.trials] == [TrialState.FAIL]
 
 
-def test_one_who_asks_for_a_trial_too_many_gives_it_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_asks_for_one_trial_too_many_returns_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = params(trials=2)
     study = made(tmp_path, chosen)
     other = open_study(location(tmp_path), subject=SUBJECT, params=chosen)
@@ -143,7 +143,7 @@ def test_a_worker_that_was_killed_before_its_first_heartbeat_is_not_waited_for(t
     assert [(row.state, row.values) for row in repeated] == [("complete", space().defaults())]
 
 
-def test_a_worker_that_was_given_up_while_it_worked_continues_with_others(tmp_path: Path) -> None:
+def test_a_worker_whose_trial_was_given_up_continues_with_other_trials(tmp_path: Path) -> None:
     chosen = params(trials=3)
     study = made(tmp_path, chosen)
     other = open_study(location(tmp_path), subject=SUBJECT, params=chosen)
@@ -163,7 +163,7 @@ def test_a_worker_that_was_given_up_while_it_worked_continues_with_others(tmp_pa
     assert [row.values for row in rows if row.repeats == given_up[0]] == [space().defaults()]
 
 
-def test_workers_of_one_machine_take_turns_when_they_ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_on_one_machine_take_turns_asking_for_trials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lock = location(tmp_path).lock
     assert lock == tmp_path / "study.db.lock"
     assert StudyLocation.of("postgresql://me@host/db", folder=tmp_path, name="x").lock is None

@@ -1,3 +1,5 @@
+"""Revisions of files in a real checkout with git and DVC."""
+
 import hashlib
 from pathlib import Path
 
@@ -20,7 +22,7 @@ def test_a_project_is_found_from_any_folder_below_it(project: Path) -> None:
     assert opened(project / "deep/er").root == project.resolve()
 
 
-def test_there_is_none_outside_of_one_and_without_git(tmp_path: Path) -> None:
+def test_outside_of_a_project_and_without_git_none_is_found(tmp_path: Path) -> None:
     assert Project.around(tmp_path) is None
     (tmp_path / ".dvc").mkdir()
     assert Project.around(tmp_path) is None
@@ -35,7 +37,7 @@ def test_a_file_is_found_in_the_revisions_that_hold_it(project: Path) -> None:
     assert old.commits[0].id == run(project, "git", "rev-parse", "v1").strip()
 
 
-def test_other_branches_count_and_what_was_only_stashed_does_not(project: Path) -> None:
+def test_revisions_of_other_branches_count_and_stashes_do_not(project: Path) -> None:
     run(project, "git", "checkout", "--quiet", "-b", "side")
     (project / "source.txt").write_text("rows of side\n")
     run(project, "dvc", "repro", "--quiet")
@@ -63,7 +65,7 @@ def test_the_versions_of_a_file_come_latest_first_and_from_the_cache(project: Pa
     assert found.versions("nothing.txt") == []
 
 
-def test_a_stage_says_what_it_reads_and_writes(project: Path) -> None:
+def test_a_stage_names_the_files_that_it_reads_and_writes(project: Path) -> None:
     assert opened(project).files_of("split") == (["table.txt"], ["folds.md", "folds.txt"])
     assert opened(project).files_of("nothing") == ([], [])
 

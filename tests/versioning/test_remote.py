@@ -1,3 +1,5 @@
+"""Push to and pull from real DVC remotes, and their errors."""
+
 import shutil
 import socket
 from pathlib import Path
@@ -56,14 +58,14 @@ def test_an_older_revision_is_pulled_as_it_was(project: Path, s3: str) -> None:
     assert (project / "folds.txt").read_text() == "rows of v1\n"
 
 
-def test_without_a_remote_it_says_how_to_add_one(project: Path) -> None:
+def test_a_project_without_a_remote_is_told_how_to_add_one(project: Path) -> None:
     assert "has no default remote; add one: dvc remote add --default NAME s3://BUCKET/FOLDER" in refused(
         Remote(project)
     )
     assert "no remote 'lab' in" in refused(Remote(project, name="lab"))
 
 
-def test_an_unknown_remote_is_told_from_those_there_are(project: Path, s3: str) -> None:
+def test_an_unknown_remote_is_reported_with_the_known_ones(project: Path, s3: str) -> None:
     said = refused(Remote(connected(project, s3), name="lap"))
     assert "no remote 'lap'" in said
     assert "known: lab" in said
@@ -79,7 +81,9 @@ def test_a_missing_bucket_is_named_with_its_server(project: Path, s3: str, what:
     assert "create the bucket, or correct the URL: dvc remote modify lab url" in said
 
 
-def test_missing_credentials_say_where_they_come_from(project: Path, s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_credentials_are_reported_with_their_possible_sources(
+    project: Path, s3: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     connected(project, s3)
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
@@ -111,7 +115,7 @@ def test_what_was_never_pushed_cannot_be_pulled(project: Path, s3: str) -> None:
     assert "the remote lacks them; run `merflow data push` in the checkout that made them" in said
 
 
-def test_what_is_not_here_cannot_be_pushed(project: Path, s3: str) -> None:
+def test_a_file_that_is_missing_here_cannot_be_pushed(project: Path, s3: str) -> None:
     connected(project, s3)
     shutil.rmtree(project / ".dvc/cache")
     said = refused(Remote(project))

@@ -6,48 +6,38 @@ from typing import Annotated, Any
 import typer
 
 from merflow.cli.console import print_json, print_table, progress_bars
+from merflow.cli.option_groups import with_groups
 from merflow.cli.options import (
-    CorpusOption,
-    DevelopmentOption,
+    CorpusOptions,
     JsonOption,
     ModelsOption,
+    ParamsChanges,
     ParamsOption,
     PresetsOption,
-    ProfileOption,
-    ProtocolOption,
     QuarantineOption,
-    RootOption,
     SeedOption,
     SetOption,
-    SizeOption,
-    StoreOption,
-    TaskOption,
     TestOnOption,
     TrainOnOption,
     TranscribeOption,
-    adjusted,
     command_line,
     load_params,
     variants_of,
 )
 
 
+@with_groups
 def benchmark(
     context: typer.Context,
+    *,
     models: ModelsOption,
     out: Annotated[
         Path, typer.Option(help="Write everything to this folder. The same command continues an interrupted benchmark.")
     ],
-    corpus: CorpusOption = "synthetic",
-    root: RootOption = None,
-    size: SizeOption = "small",
+    corpus: CorpusOptions,
     train_on: TrainOnOption = None,
     test_on: TestOnOption = None,
-    profile: ProfileOption = None,
-    store: StoreOption = None,
-    task: TaskOption = None,
-    protocol: ProtocolOption = None,
-    development: DevelopmentOption = None,
+    changes: ParamsChanges,
     seed: SeedOption = None,
     quarantine: QuarantineOption = False,
     transcribe: TranscribeOption = False,
@@ -70,7 +60,6 @@ def benchmark(
     Example: `merflow benchmark --corpus table --root utterances.csv --models context-mmt:mmt-frozen --out runs/mine`
     """
     from merflow.cli import own_files
-    from merflow.corpus.source import CorpusSource
     from merflow.evaluation.report.matrix.terminal import matrix_table
     from merflow.evaluation.report.terminal import results_table
     from merflow.folds.presets import read_presets
@@ -82,15 +71,7 @@ def benchmark(
     if train_on or test_on:
         _check_unset(context, "corpus", "root", "size", instead="--train-on and --test-on")
         corpora = Corpora.of(train_on=train_on or (), test_on=test_on or ())
-    chosen = adjusted(
-        load_params(params, overrides),
-        profile=profile,
-        task=task,
-        protocol=protocol,
-        development=development,
-        seed=seed,
-        store=store,
-    )
+    chosen = changes.applied(load_params(params, overrides), seed=seed)
     chosen, presets = own_files.found(chosen, presets=presets, out=out)
     encoders = profile_of(chosen.features.profile)
     user_presets = read_presets(presets, profile=encoders)
@@ -110,7 +91,7 @@ def benchmark(
             "progress": progress,
         }
         if corpora is None:
-            results = benchmark_job(CorpusSource(corpus, root, size), **run)
+            results = benchmark_job(corpus.source(), **run)
         else:
             matrix = cross_corpus(corpora, **run)
     if corpora is not None:

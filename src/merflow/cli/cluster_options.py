@@ -1,5 +1,6 @@
 """Options that the commands for a cluster share, and ``merflow pipeline profiles``."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,32 +10,44 @@ from merflow.cli.options import JsonOption
 from merflow.contracts.terminal_table import lineless_table
 
 if TYPE_CHECKING:  # commands import the rest when they run
+    from merflow.submission.profiles import ClusterProfile
     from merflow.submission.server import Server
 
-ClusterProfileOption = Annotated[
-    str | None,
-    typer.Option(
-        "--profile",
-        help="Use this cluster profile; `merflow pipeline profiles` lists them. "
-        "[default: MERFLOW_PROFILE, else the default of the file]",
-    ),
-]
-HostOption = Annotated[str | None, typer.Option("--host", help="Use the KFP at this address instead of the profile's.")]
-NamespaceOption = Annotated[
-    str | None, typer.Option("--namespace", help="Use this namespace instead of the profile's.")
-]
 RunArgument = Annotated[
     str, typer.Argument(metavar="RUN", help="Id of a run, the beginning of an id, or a run's name.")
 ]
 
 
-def server_of(profile: str | None, host: str | None, namespace: str | None) -> "Server":
-    """Return the server of the profile that the options choose; print problems with it to standard error."""
-    from merflow.submission.profiles import choose
-    from merflow.submission.server import Server
+@dataclass(frozen=True)
+class ClusterOptions:
+    """The options that choose a cluster."""
 
-    _, chosen = choose(profile, host=host, namespace=namespace)
-    return Server(chosen, notice=lambda text: ERR.print(text, markup=False))
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            "--profile",
+            help="Use this cluster profile; `merflow pipeline profiles` lists them. "
+            "[default: MERFLOW_PROFILE, else the default of the file]",
+        ),
+    ] = None
+    host: Annotated[
+        str | None, typer.Option("--host", help="Use the KFP at this address instead of the profile's.")
+    ] = None
+    namespace: Annotated[
+        str | None, typer.Option("--namespace", help="Use this namespace instead of the profile's.")
+    ] = None
+
+    def chosen(self) -> "ClusterProfile":
+        """Return the profile that the options choose, with their changes."""
+        from merflow.submission.profiles import choose
+
+        return choose(self.profile, host=self.host, namespace=self.namespace)[1]
+
+    def server(self) -> "Server":
+        """Return the server of the profile that the options choose; print problems with it to standard error."""
+        from merflow.submission.server import Server
+
+        return Server(self.chosen(), notice=lambda text: ERR.print(text, markup=False))
 
 
 def profiles(as_json: JsonOption = False) -> None:

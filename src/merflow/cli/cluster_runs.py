@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from merflow.cli.cluster_options import ClusterProfileOption, HostOption, NamespaceOption, RunArgument, server_of
+from merflow.cli.cluster_options import ClusterOptions, RunArgument
 from merflow.cli.console import ERR, OUT, print_json, print_table, say_when_interrupted
+from merflow.cli.option_groups import with_groups
 from merflow.cli.options import JsonOption
 
 if TYPE_CHECKING:
@@ -21,11 +22,11 @@ TimeoutOption = Annotated[
 ]
 
 
+@with_groups
 def status(
     run: RunArgument,
-    profile: ClusterProfileOption = None,
-    host: HostOption = None,
-    namespace: NamespaceOption = None,
+    *,
+    cluster: ClusterOptions,
     as_json: JsonOption = False,
 ) -> None:
     """Print the state of a run and of its steps.
@@ -37,7 +38,7 @@ def status(
     from merflow.submission.runs import find_run, url_of
     from merflow.submission.steps import cached_count, graph_of, steps_of
 
-    server = server_of(profile, host, namespace)
+    server = cluster.server()
     found = find_run(server, run)
     graph = graph_of(server, found)
     steps = steps_of(found, graph)
@@ -50,13 +51,13 @@ def status(
     _print_links(server, found)
 
 
+@with_groups
 def wait(
     run: RunArgument,
+    *,
     timeout: TimeoutOption = None,
     every: EveryOption = 10.0,
-    profile: ClusterProfileOption = None,
-    host: HostOption = None,
-    namespace: NamespaceOption = None,
+    cluster: ClusterOptions,
     as_json: JsonOption = False,
 ) -> None:
     """Wait until a run ends, and show its progress by step and fold.
@@ -68,7 +69,7 @@ def wait(
     """
     from merflow.submission.runs import find_run
 
-    server = server_of(profile, host, namespace)
+    server = cluster.server()
     found = find_run(server, run)
     raise typer.Exit(follow(server, found, every_s=every, timeout_s=timeout, as_json=as_json))
 
@@ -105,8 +106,10 @@ def follow(server: "Server", run: "Run", *, every_s: float, timeout_s: float | N
     return code
 
 
+@with_groups
 def logs(
     run: RunArgument,
+    *,
     step: Annotated[
         str | None,
         typer.Argument(metavar="[STEP]", help="Print the logs of this step. [default: the steps that failed]"),
@@ -115,9 +118,7 @@ def logs(
         int | None,
         typer.Option(help="Print the logs of this fold only, by its number in `merflow pipeline status`.", min=1),
     ] = None,
-    profile: ClusterProfileOption = None,
-    host: HostOption = None,
-    namespace: NamespaceOption = None,
+    cluster: ClusterOptions,
     as_json: JsonOption = False,
 ) -> None:
     """Print the logs of a step's pods, the last attempt first; without a step, those of the steps that failed.
@@ -132,7 +133,7 @@ def logs(
     from merflow.submission.runs import find_run
     from merflow.submission.steps import graph_of, steps_of
 
-    server = server_of(profile, host, namespace)
+    server = cluster.server()
     found = find_run(server, run)
     graph = graph_of(server, found)
     texts = logs_of(server, found, graph, steps_of(found, graph), step=step, fold=fold)
@@ -145,14 +146,14 @@ def logs(
         OUT.print(each.text.rstrip("\n"), markup=False)
 
 
+@with_groups
 def list_runs(
+    *,
     limit: Annotated[int, typer.Option(help="List this many runs, newest first.", min=1)] = 20,
     experiment: Annotated[
         str | None, typer.Option(help="List only the runs of this experiment. [default: all runs that you may see]")
     ] = None,
-    profile: ClusterProfileOption = None,
-    host: HostOption = None,
-    namespace: NamespaceOption = None,
+    cluster: ClusterOptions,
     as_json: JsonOption = False,
 ) -> None:
     """List runs on a cluster.
@@ -163,7 +164,7 @@ def list_runs(
     from merflow.submission.runs import list_runs as list_on_server
     from merflow.submission.runs import url_of
 
-    server = server_of(profile, host, namespace)
+    server = cluster.server()
     found = list_on_server(server, limit=limit, experiment=experiment)
     if as_json:
         print_json([each.as_json(url=url_of(server, each.id)) for each in found])
@@ -174,11 +175,11 @@ def list_runs(
     print_table(runs_table(found))
 
 
+@with_groups
 def cancel(
     run: RunArgument,
-    profile: ClusterProfileOption = None,
-    host: HostOption = None,
-    namespace: NamespaceOption = None,
+    *,
+    cluster: ClusterOptions,
     as_json: JsonOption = False,
 ) -> None:
     """Cancel a run: its pods are terminated, and finished folds stay in the workspace.
@@ -187,7 +188,7 @@ def cancel(
     """
     from merflow.submission.runs import cancel_run, find_run, url_of
 
-    server = server_of(profile, host, namespace)
+    server = cluster.server()
     found = find_run(server, run)
     cancel_run(server, found)
     if as_json:
@@ -196,11 +197,11 @@ def cancel(
     OUT.print(f"KFP terminates the pods of run {found.id} ({found.name}); watch it: merflow pipeline wait {found.id}")
 
 
+@with_groups
 def retry(
     run: RunArgument,
-    profile: ClusterProfileOption = None,
-    host: HostOption = None,
-    namespace: NamespaceOption = None,
+    *,
+    cluster: ClusterOptions,
     as_json: JsonOption = False,
 ) -> None:
     """Rerun the failed steps of a run and the steps that depend on them.
@@ -214,7 +215,7 @@ def retry(
     from merflow.submission.runs import find_run, retry_run, url_of
     from merflow.submission.steps import graph_of, steps_of
 
-    server = server_of(profile, host, namespace)
+    server = cluster.server()
     found = find_run(server, run)
     failed = [step.name for step in steps_of(found, graph_of(server, found)) if step.state == "FAILED"]
     retry_run(server, found)

@@ -6,17 +6,18 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from merflow.cli.cluster_options import ClusterProfileOption, HostOption, NamespaceOption
+from merflow.cli.cluster_options import ClusterOptions
 from merflow.cli.console import ERR, OUT, print_json
+from merflow.cli.option_groups import with_groups
 from merflow.cli.options import JsonOption, ParamsOption, SetOption, load_params
 
 _STYLES = {"ok": "green", "warning": "yellow", "wrong": "bold red", "not configured": "dim"}
 
 
+@with_groups
 def doctor(
-    profile: ClusterProfileOption = None,
-    host: HostOption = None,
-    namespace: NamespaceOption = None,
+    *,
+    cluster: ClusterOptions,
     image: Annotated[str | None, typer.Option("--image", help="Check this image. [default: cluster.image]")] = None,
     timeout: Annotated[
         float,
@@ -35,12 +36,12 @@ def doctor(
     """
     from merflow.doctor.checkup import checks_of
     from merflow.doctor.findings import examine
-    from merflow.submission.profiles import choose, config_file, warnings_of
+    from merflow.submission.profiles import config_file, warnings_of
 
     chosen, reason = None, ""
     path = config_file()
-    if path.exists() or profile or host:
-        _, chosen = choose(profile, host=host, namespace=namespace)
+    if path.exists() or cluster.profile or cluster.host:
+        chosen = cluster.chosen()
     else:
         reason = f"there are no cluster profiles: {path} does not exist"
     checks = checks_of(chosen, load_params(params, overrides), image=image, around=Path.cwd(), reason=reason)

@@ -2,18 +2,19 @@
 
 import shlex
 import sys
-from importlib.resources import files
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from merflow.contracts.params import Params
-from merflow.contracts.params_files import read_params
+from merflow.contracts.params_files import read_params, shipped_params
 from merflow.contracts.passwords import masked
 from merflow.contracts.protocols import DEVELOPMENTS, PROTOCOLS, Development, Protocol
 from merflow.contracts.task import TASK_NAMES, TaskName
 from merflow.corpus.readers.catalogue import READERS
+from merflow.corpus.source import CorpusSource
 
 ParamsOption = Annotated[
     Path | None,
@@ -32,12 +33,7 @@ CorpusOption = Annotated[str, typer.Option(help=f"Kind of the corpus: {', '.join
 ROOT_HELP = (
     "Location of the corpus: " + "; ".join(f"for {name}, {reader.root}" for name, reader in READERS.items()) + "."
 )
-RootOption = Annotated[Path | None, typer.Option(help=ROOT_HELP)]
 SIZES_HELP = "; ".join(f"of {name}, {', '.join(reader.sizes)}" for name, reader in READERS.items() if reader.sizes)
-SizeOption = Annotated[
-    str,
-    typer.Option(help=f"Size of a synthetic corpus: {SIZES_HELP}. It has video if one of the models reads video."),
-]
 _CORPUS_FORM = "[NAME:]KIND[=ROOT or SIZE], for example iemocap=ROOT or emodb:table=utterances.csv"
 TrainOnOption = Annotated[
     list[str] | None,
@@ -68,10 +64,6 @@ ProfileOption = Annotated[
         "docs/encoders.md."
     ),
 ]
-StoreOption = Annotated[
-    Path | None,
-    typer.Option(help="Store the features in this folder, which other runs may share. [default: one in --out]"),
-]
 TaskOption = Annotated[
     TaskName | None,
     typer.Option(
@@ -91,6 +83,50 @@ DevelopmentOption = Annotated[
         f"{', '.join(DEVELOPMENTS)}.",
     ),
 ]
+
+
+@dataclass(frozen=True)
+class CorpusOptions:
+    """The options that name a corpus."""
+
+    corpus: CorpusOption = "synthetic"
+    root: Annotated[Path | None, typer.Option(help=ROOT_HELP)] = None
+    size: Annotated[
+        str,
+        typer.Option(help=f"Size of a synthetic corpus: {SIZES_HELP}. It has video if one of the models reads video."),
+    ] = "small"
+
+    def source(self) -> CorpusSource:
+        """Return the corpus."""
+        return CorpusSource(self.corpus, self.root, self.size)
+
+
+@dataclass(frozen=True)
+class ParamsChanges:
+    """The options of a benchmark that each change one parameter."""
+
+    profile: ProfileOption = None
+    store: Annotated[
+        Path | None,
+        typer.Option(help="Store the features in this folder, which other runs may share. [default: one in --out]"),
+    ] = None
+    task: TaskOption = None
+    protocol: ProtocolOption = None
+    development: DevelopmentOption = None
+
+    def applied(self, params: Params, *, seed: int | None = None) -> Params:
+        """Return the parameters with these changes, and with this seed if there is one."""
+        features = {"profile": self.profile, "store": str(self.store.absolute()) if self.store else None}
+        splits = {"task": self.task, "protocol": self.protocol, "development": self.development}
+        return params.model_copy(
+            update={
+                "features": params.features.model_copy(update={key: value for key, value in features.items() if value}),
+                "splits": params.splits.model_copy(update={key: value for key, value in splits.items() if value}),
+                "plan": params.plan.model_copy(update={} if seed is None else {"seeds": [seed]}),
+            }
+        )
+
+
 SeedOption = Annotated[int | None, typer.Option(help="Train with this seed.", min=0)]
 PresetsOption = Annotated[
     Path | None,
@@ -144,31 +180,10 @@ PromotionOption = Annotated[
 
 def load_params(path: Path | None, overrides: list[str] | None = None) -> Params:
     """Read the parameters from a file, this folder or the package, and apply the overrides."""
-    here = Path("params.yaml")
-    shipped = Path(str(files("merflow") / "params.yaml"))
-    return read_params(path or (here if here.is_file() else shipped), overrides=tuple(overrides or ()))
-
-
-def adjusted(
-    params: Params,
-    *,
-    profile: str | None,
-    task: TaskName | None,
-    protocol: Protocol | None,
-    development: Development | None,
-    seed: int | None,
-    store: Path | None = None,
-) -> Params:
-    """Return the parameters with the common options of a benchmark applied."""
-    features = {"profile": profile, "store": str(store.absolute()) if store else None}
-    splits = {"task": task, "protocol": protocol, "development": development}
-    return params.model_copy(
-        update={
-            "features": params.features.model_copy(update={key: value for key, value in features.items() if value}),
-            "splits": params.splits.model_copy(update={key: value for key, value in splits.items() if value}),
-            "plan": params.plan.model_copy(update={} if seed is None else {"seeds": [seed]}),
-        }
-    )
+    here, changes = Path("params.yaml"), tuple(overrides or ())
+    if path is None and not here.is_file():
+        return shipped_params(overrides=changes)
+    return read_params(path or here, overrides=changes)
 
 
 def variants_of(models: str) -> list[str]:

@@ -1,6 +1,7 @@
 """``merflow pipeline``: the jobs as Kubeflow pipelines. It needs the extra ``merflow[pipelines]``."""
 
 import shutil
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,25 +14,19 @@ from merflow.cli.cluster_options import profiles
 from merflow.cli.console import ERR, INTERRUPTED, OUT, print_json, print_table
 from merflow.cli.interrupts import INTERRUPTED_CODE
 from merflow.cli.live import LiveRun, Loop, steps_table
+from merflow.cli.option_groups import with_groups
 from merflow.cli.options import (
-    CorpusOption,
-    DevelopmentOption,
+    CorpusOptions,
     JsonOption,
     ModelsOption,
+    ParamsChanges,
     ParamsOption,
     PresetsOption,
-    ProfileOption,
     PromotionOption,
-    ProtocolOption,
     QuarantineOption,
-    RootOption,
     SeedOption,
     SetOption,
-    SizeOption,
-    StoreOption,
-    TaskOption,
     TranscribeOption,
-    adjusted,
     command_line,
     load_params,
     variants_of,
@@ -44,6 +39,7 @@ from merflow.contracts.params_files import changes_json, shipped_params
 from merflow.contracts.presets import EncoderProfile
 from merflow.contracts.promotion_settings import PromotionSettings, benchmark_command, promotion_of
 from merflow.contracts.study import read_study_results
+from merflow.corpus.source import CorpusSource
 from merflow.errors import PipelineError, TuningError, nearest
 from merflow.storage.local import output_errors, replacing
 
@@ -57,21 +53,17 @@ app.command("rehearse", rich_help_panel=_HERE)(rehearse_package)
 
 
 @app.command("run", rich_help_panel=_HERE)
+@with_groups
 def run_pipeline(
     name: Annotated[str, typer.Argument(metavar="PIPELINE", help="The pipeline: benchmark, tune or promote.")],
+    *,
     models: ModelsOption,
     out: Annotated[
         Path,
         typer.Option(help="Write the run to this folder. Repeat the command to resume it; finished steps are reused."),
     ],
-    corpus: CorpusOption = "synthetic",
-    root: RootOption = None,
-    size: SizeOption = "small",
-    profile: ProfileOption = None,
-    store: StoreOption = None,
-    task: TaskOption = None,
-    protocol: ProtocolOption = None,
-    development: DevelopmentOption = None,
+    corpus: CorpusOptions,
+    changes: ParamsChanges,
     seed: SeedOption = None,
     preset: Annotated[
         str, typer.Option("--name", help="Give the preset that tune writes this name. [default: PRESET-tuned]")
@@ -104,15 +96,8 @@ def run_pipeline(
     if name == "monitor":
         raise PipelineError("pipeline monitor is for a cluster; on this machine, run `merflow monitor`")
     tunes = name == "tune"
-    chosen = adjusted(
-        load_params(params, overrides),
-        profile=profile,
-        task=task if name == "promote" else None,  # the others have a parameter for it
-        protocol=protocol,
-        development=development,
-        seed=None if tunes else seed,
-        store=store,
-    )
+    adopted = changes if name == "promote" else replace(changes, task=None)  # the others have a parameter for it
+    chosen = adopted.applied(load_params(params, overrides), seed=None if tunes else seed)
     chosen, presets = own_files.found(chosen, presets=presets, out=out)
     if tunes and seed is not None:
         chosen = chosen.model_copy(update={"tuning": chosen.tuning.model_copy(update={"seed": seed})})
@@ -123,7 +108,7 @@ def run_pipeline(
     if tunes:
         _check_tunable(variants, presets, name=preset, params=chosen)
     encoders = read_profile(chosen.features.profile)
-    _check_names(variants, presets, profile=encoders, params=chosen, corpus=corpus, root=root, size=size)
+    _check_names(variants, presets, profile=encoders, params=chosen, source=corpus.source())
     promotion, command = promotion_of(further or ()), command_line()
     if name == "promote":
         from merflow.jobs.plan_promotion import check_promotion
@@ -132,9 +117,9 @@ def run_pipeline(
         command = benchmark_command(command)
     arguments = {
         "models": variants,
-        "corpus": corpus,
-        "root": str(root.resolve()) if root else "",
-        "size": size,
+        "corpus": corpus.corpus,
+        "root": str(corpus.root.resolve()) if corpus.root else "",
+        "size": corpus.size,
         "workspace": str(out.resolve()),
         "name": out.name,
         "quarantine": quarantine,
@@ -142,7 +127,7 @@ def run_pipeline(
         "profile": profile_text(encoders) if is_file(chosen.features.profile) else "",
         "params": changes_json(chosen, base=shipped_params()),
         **({"preset": preset} if tunes else {"presets": presets_text(presets), "command": command}),
-        **(promotion if name == "promote" else {"task": task or ""}),
+        **(promotion if name == "promote" else {"task": changes.task or ""}),
     }
     own_files.carry_along(encoders, presets=presets, out=out)
     folds = chosen.splits.known_folds
@@ -169,12 +154,9 @@ def _check_names(
     *,
     profile: EncoderProfile,
     params: Params,
-    corpus: str,
-    root: Path | None,
-    size: str,
+    source: CorpusSource,
 ) -> None:
     """Refuse unknown names now, as the first step of the pipeline would a little later."""
-    from merflow.corpus.source import CorpusSource
     from merflow.presets.profiles import is_file
     from merflow.presets.variants import chosen
 
@@ -189,7 +171,7 @@ def _check_names(
 
         profile_of(params.features.profile)
         check_encoders(profile, presets=named, encoders_folder=params.features.encoders_folder)
-    CorpusSource(corpus, root, size).check(protocol=params.splits.protocol)
+    source.check(protocol=params.splits.protocol)
 
 
 def _check_tunable(variants: list[str], presets: Path | None, *, name: str, params: Params) -> None:

@@ -4,32 +4,11 @@ from typing import Annotated
 
 import typer
 
-from merflow.cli.cluster_options import ClusterProfileOption, HostOption, NamespaceOption, server_of
+from merflow.cli.cluster_options import ClusterOptions
 from merflow.cli.console import OUT, print_json, print_table
-from merflow.cli.options import JsonOption, ModelsOption, PromotionOption, SetOption
-from merflow.cli.packages import AllowOption
-from merflow.cli.submission import (
-    AllowCodeOption,
-    AllowTagOption,
-    AllowUnpushedOption,
-    CorpusOnClusterOption,
-    ExperimentOption,
-    NoCacheOption,
-    PackageArgument,
-    ParamsOnClusterOption,
-    PresetOption,
-    PresetsOnClusterOption,
-    QuarantineOnClusterOption,
-    RevisionOption,
-    RootOnClusterOption,
-    SizeOnClusterOption,
-    TaskOnClusterOption,
-    TranscribeOnClusterOption,
-    allowances,
-    check_all,
-    prepared,
-    run_options,
-)
+from merflow.cli.option_groups import with_groups
+from merflow.cli.options import JsonOption
+from merflow.cli.submission import CheckSettings, ExperimentOption, PackageArgument, RunSettings, check_all, prepared
 from merflow.contracts.terminal_table import lineless_table
 from merflow.errors import SubmissionError
 
@@ -41,10 +20,11 @@ ScheduleArgument = Annotated[
 
 
 @app.command("create")
+@with_groups
 def create(
     package: PackageArgument,
+    *,
     name: Annotated[str, typer.Option("--name", help="Name of the schedule, and of its runs in MLflow.")],
-    models: ModelsOption = "",
     cron: Annotated[
         str | None,
         typer.Option("--cron", help='Start runs by this cron expression, in the time zone of KFP: "30 3 * * 1-5".'),
@@ -56,27 +36,10 @@ def create(
     max_concurrency: Annotated[
         int, typer.Option("--max-concurrency", help="Allow this many of its runs at the same time.", min=1, max=10)
     ] = 1,
-    corpus: CorpusOnClusterOption = None,
-    root: RootOnClusterOption = None,
-    size: SizeOnClusterOption = None,
-    task: TaskOnClusterOption = None,
-    preset: PresetOption = None,
-    quarantine: QuarantineOnClusterOption = False,
-    transcribe: TranscribeOnClusterOption = False,
-    presets: PresetsOnClusterOption = None,
-    further: PromotionOption = None,
-    params: ParamsOnClusterOption = None,
-    overrides: SetOption = None,
+    settings: RunSettings,
     experiment: ExperimentOption = None,
-    revision: RevisionOption = None,
-    no_cache: NoCacheOption = False,
-    allow_tag: AllowTagOption = False,
-    allow_other_code: AllowCodeOption = False,
-    allow_unpushed: AllowUnpushedOption = False,
-    allow: AllowOption = None,
-    profile: ClusterProfileOption = None,
-    host: HostOption = None,
-    namespace: NamespaceOption = None,
+    checks: CheckSettings,
+    cluster: ClusterOptions,
     as_json: JsonOption = False,
 ) -> None:
     """Schedule a pipeline on a cluster, by a cron expression or once per interval.
@@ -93,14 +56,10 @@ def create(
         raise SubmissionError("a schedule has either a cron expression or an interval; pass --cron or --every")
     expression = cron_of(cron) if cron is not None else None
     seconds = interval_s(every) if every is not None else None
-    options = run_options(
-        models, corpus, root, size, task, name, preset, quarantine, transcribe, presets, further, params, overrides
-    )
-    allowed = allowances(allow_tag, allow_other_code, allow_unpushed)
-    server = server_of(profile, host, namespace)
-    with prepared(package, options, no_cache=no_cache) as (chosen, options, account, path):
+    server = cluster.server()
+    with prepared(package, settings.named(name), no_cache=checks.no_cache) as (chosen, options, account, path):
         values = arguments(chosen, options)
-        checked = check_all(chosen, path, revision=revision, allowed=allowed, rules=allow or (), quiet=as_json)
+        checked = check_all(chosen, path, checks=checks, quiet=as_json)
         made = create_schedule(
             server,
             upload(server, chosen, checked),
@@ -120,10 +79,10 @@ def create(
 
 
 @app.command("list")
+@with_groups
 def list_schedules(
-    profile: ClusterProfileOption = None,
-    host: HostOption = None,
-    namespace: NamespaceOption = None,
+    *,
+    cluster: ClusterOptions,
     as_json: JsonOption = False,
 ) -> None:
     """List the schedules of a cluster.
@@ -132,7 +91,7 @@ def list_schedules(
     """
     from merflow.submission.schedules import list_schedules as list_on_server
 
-    found = list_on_server(server_of(profile, host, namespace))
+    found = list_on_server(cluster.server())
     if as_json:
         print_json([each.as_json() for each in found])
         return
@@ -149,41 +108,41 @@ def list_schedules(
 
 
 @app.command("disable")
+@with_groups
 def disable(
     schedule: ScheduleArgument,
-    profile: ClusterProfileOption = None,
-    host: HostOption = None,
-    namespace: NamespaceOption = None,
+    *,
+    cluster: ClusterOptions,
     as_json: JsonOption = False,
 ) -> None:
     """Disable a schedule: it starts no runs until it is enabled again.
 
     Example: `merflow pipeline schedule disable nightly`
     """
-    _set(schedule, profile, host, namespace, enabled=False, as_json=as_json)
+    _set(schedule, cluster, enabled=False, as_json=as_json)
 
 
 @app.command("enable")
+@with_groups
 def enable(
     schedule: ScheduleArgument,
-    profile: ClusterProfileOption = None,
-    host: HostOption = None,
-    namespace: NamespaceOption = None,
+    *,
+    cluster: ClusterOptions,
     as_json: JsonOption = False,
 ) -> None:
     """Enable a disabled schedule, so that it starts runs again.
 
     Example: `merflow pipeline schedule enable nightly`
     """
-    _set(schedule, profile, host, namespace, enabled=True, as_json=as_json)
+    _set(schedule, cluster, enabled=True, as_json=as_json)
 
 
 @app.command("delete")
+@with_groups
 def delete(
     schedule: ScheduleArgument,
-    profile: ClusterProfileOption = None,
-    host: HostOption = None,
-    namespace: NamespaceOption = None,
+    *,
+    cluster: ClusterOptions,
     as_json: JsonOption = False,
 ) -> None:
     """Delete a schedule; the runs that it started stay.
@@ -192,7 +151,7 @@ def delete(
     """
     from merflow.submission.schedules import delete_schedule, find_schedule
 
-    server = server_of(profile, host, namespace)
+    server = cluster.server()
     found = find_schedule(server, schedule)
     delete_schedule(server, found)
     if as_json:
@@ -201,12 +160,10 @@ def delete(
     OUT.print(f"Schedule {found.id} ({found.name}) is deleted.", markup=False)
 
 
-def _set(
-    named: str, profile: str | None, host: str | None, namespace: str | None, *, enabled: bool, as_json: bool
-) -> None:
+def _set(named: str, cluster: ClusterOptions, *, enabled: bool, as_json: bool) -> None:
     from merflow.submission.schedules import find_schedule, set_enabled
 
-    server = server_of(profile, host, namespace)
+    server = cluster.server()
     found = find_schedule(server, named)
     set_enabled(server, found, enabled=enabled)
     if as_json:

@@ -1,16 +1,25 @@
 """The options and the checks of a package for a cluster, which `pipeline submit` and `schedule create` share."""
 
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from merflow.cli.console import ERR
-from merflow.cli.options import command_line, load_params, variants_of
-from merflow.cli.packages import kfp_packages
+from merflow.cli.options import (
+    ModelsOption,
+    PromotionOption,
+    QuarantineOption,
+    SetOption,
+    command_line,
+    load_params,
+    variants_of,
+)
+from merflow.cli.packages import AllowOption, kfp_packages
 from merflow.contracts.task import TASK_NAMES, TaskName
 from merflow.errors import SubmissionError, nearest
 
@@ -27,120 +36,116 @@ PackageArgument = Annotated[
         help="A package of `merflow pipeline compile`, or benchmark, tune, promote or monitor to compile one first.",
     ),
 ]
-CorpusOnClusterOption = Annotated[
-    str | None, typer.Option("--corpus", help="Kind of the corpus. [default: the package's, synthetic]")
-]
-RootOnClusterOption = Annotated[
-    str | None,
-    typer.Option("--root", help="Location of the corpus as the pods see it: /workspace/IEMOCAP_full_release"),
-]
-SizeOnClusterOption = Annotated[str | None, typer.Option("--size", help="Size of a synthetic corpus.")]
-TaskOnClusterOption = Annotated[
-    TaskName | None,
-    typer.Option("--task", metavar="<task>", help=f"Learn this: {', '.join(TASK_NAMES)}. [default: the package's]"),
-]
-NameOption = Annotated[
-    str | None, typer.Option("--name", help="Name of the run in KFP and MLflow; for tune, name of the study.")
-]
-PresetOption = Annotated[str | None, typer.Option("--preset", help="Name of the preset that tune writes.")]
-QuarantineOnClusterOption = Annotated[
-    bool, typer.Option("--quarantine", help="Leave invalid utterances out instead of stopping.")
-]
-TranscribeOnClusterOption = Annotated[
-    bool,
-    typer.Option("--transcribe", help="Transcribe the recordings; the package must be compiled with --transcribe."),
-]
-PresetsOnClusterOption = Annotated[
-    Path | None, typer.Option("--presets", help="Read your own presets from this YAML file.")
-]
-ParamsOnClusterOption = Annotated[
-    Path | None,
-    typer.Option("--params", help="Read the parameters from this file. [default: those of the package]"),
-]
 ExperimentOption = Annotated[
     str | None, typer.Option("--experiment", help="KFP experiment of the run. [default: the profile's]")
 ]
-RevisionOption = Annotated[
-    str | None,
-    typer.Option(
-        "--revision",
-        metavar="COMMIT",
-        help="Require the code of this branch, tag or commit, and record the commit. [default: the local code]",
-    ),
-]
-NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="Run every step, even if KFP has cached its results.")]
 AllowTagOption = Annotated[bool, typer.Option("--allow-tag", help="Accept an image by tag.")]
-AllowCodeOption = Annotated[
-    bool,
-    typer.Option(
-        "--allow-other-code", help="Accept local code, or code in the image, that differs from the package's."
-    ),
-]
-AllowUnpushedOption = Annotated[
-    bool, typer.Option("--allow-unpushed", help="Accept splits that are not on the DVC remote.")
-]
 
 
-def run_options(
-    models: str,
-    corpus: str | None,
-    root: str | None,
-    size: str | None,
-    task: str | None,
-    name: str | None,
-    preset: str | None,
-    quarantine: bool,
-    transcribe: bool,
-    presets: Path | None,
-    further: list[str] | None,
-    params: Path | None,
-    overrides: list[str] | None,
-) -> "RunOptions":
-    """Return the options of a run."""
-    from merflow.contracts.monitoring_requests import monitoring_of
-    from merflow.contracts.promotion_settings import promotion_of
-    from merflow.submission.arguments import RunOptions
+@dataclass(frozen=True)
+class RunSettings:
+    """The options of a run that a package's parameters take."""
 
-    given = further or []
-    monitors = any(text.startswith("traffic=") for text in given)  # which `monitor` needs, and no other pipeline has
-    return RunOptions(
-        models=variants_of(models) if models else [],
-        corpus=corpus,
-        root=root,
-        size=size,
-        task=task,
-        name=name,
-        preset=preset,
-        quarantine=quarantine,
-        transcribe=transcribe,
-        presets=presets,
-        further=monitoring_of(given) if monitors else promotion_of(given),
-        params=params,
-        overrides=tuple(overrides or ()),
-        command=command_line(),
-    )
+    models: ModelsOption = ""
+    corpus: Annotated[
+        str | None, typer.Option("--corpus", help="Kind of the corpus. [default: the package's, synthetic]")
+    ] = None
+    root: Annotated[
+        str | None,
+        typer.Option("--root", help="Location of the corpus as the pods see it: /workspace/IEMOCAP_full_release"),
+    ] = None
+    size: Annotated[str | None, typer.Option("--size", help="Size of a synthetic corpus.")] = None
+    task: Annotated[
+        TaskName | None,
+        typer.Option("--task", metavar="<task>", help=f"Learn this: {', '.join(TASK_NAMES)}. [default: the package's]"),
+    ] = None
+    preset: Annotated[str | None, typer.Option("--preset", help="Name of the preset that tune writes.")] = None
+    quarantine: QuarantineOption = False
+    transcribe: Annotated[
+        bool,
+        typer.Option("--transcribe", help="Transcribe the recordings; the package must be compiled with --transcribe."),
+    ] = False
+    presets: Annotated[Path | None, typer.Option("--presets", help="Read your own presets from this YAML file.")] = None
+    further: PromotionOption = None
+    params: Annotated[
+        Path | None,
+        typer.Option("--params", help="Read the parameters from this file. [default: those of the package]"),
+    ] = None
+    overrides: SetOption = None
+
+    def named(self, name: str | None) -> "RunOptions":
+        """Return the options of a run with this name; None for the package's."""
+        from merflow.contracts.monitoring_requests import monitoring_of
+        from merflow.contracts.promotion_settings import promotion_of
+        from merflow.submission.arguments import RunOptions
+
+        given = self.further or []
+        monitors = any(text.startswith("traffic=") for text in given)  # only `monitor` has it, and needs it
+        return RunOptions(
+            models=variants_of(self.models) if self.models else [],
+            corpus=self.corpus,
+            root=self.root,
+            size=self.size,
+            task=self.task,
+            name=name,
+            preset=self.preset,
+            quarantine=self.quarantine,
+            transcribe=self.transcribe,
+            presets=self.presets,
+            further=monitoring_of(given) if monitors else promotion_of(given),
+            params=self.params,
+            overrides=tuple(self.overrides or ()),
+            command=command_line(),
+        )
 
 
-def allowances(tag: bool, other_code: bool, unpushed: bool) -> tuple[str, ...]:
-    """Return the reasons not to submit that the user accepts."""
-    from merflow.submission.checks import OTHER_CODE, TAG, UNPUSHED
+@dataclass(frozen=True)
+class CheckSettings:
+    """The options of a submission's checks: the code that they require, and the problems that they accept."""
 
-    return tuple(name for name, given in ((TAG, tag), (OTHER_CODE, other_code), (UNPUSHED, unpushed)) if given)
+    revision: Annotated[
+        str | None,
+        typer.Option(
+            "--revision",
+            metavar="COMMIT",
+            help="Require the code of this branch, tag or commit, and record the commit. [default: the local code]",
+        ),
+    ] = None
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Run every step, even if KFP has cached its results.")
+    ] = False
+    allow_tag: AllowTagOption = False
+    allow_other_code: Annotated[
+        bool,
+        typer.Option(
+            "--allow-other-code", help="Accept local code, or code in the image, that differs from the package's."
+        ),
+    ] = False
+    allow_unpushed: Annotated[
+        bool, typer.Option("--allow-unpushed", help="Accept splits that are not on the DVC remote.")
+    ] = False
+    allow: AllowOption = None
+
+    def allowed(self) -> tuple[str, ...]:
+        """Return the reasons not to submit that the user accepts."""
+        from merflow.submission.checks import OTHER_CODE, TAG, UNPUSHED
+
+        given = {TAG: self.allow_tag, OTHER_CODE: self.allow_other_code, UNPUSHED: self.allow_unpushed}
+        return tuple(name for name, accepted in given.items() if accepted)
 
 
-def check_all(
-    package: "Package",
-    path: Path,
-    *,
-    revision: str | None,
-    allowed: tuple[str, ...],
-    rules: Collection[str],
-    quiet: bool,
-) -> "Checked":
+def check_all(package: "Package", path: Path, *, checks: CheckSettings, quiet: bool) -> "Checked":
     """Check a package, and print on standard error what could not be checked, unless it goes into JSON."""
     from merflow.submission.checks import check
 
-    checked = check(package, path=path, around=Path.cwd(), revision=revision, allowed=allowed, rules=rules)
+    checked = check(
+        package,
+        path=path,
+        around=Path.cwd(),
+        revision=checks.revision,
+        allowed=checks.allowed(),
+        rules=checks.allow or (),
+    )
     for note in () if quiet else checked.notes:
         ERR.print(f"note: {note}", markup=False)
     return checked
@@ -154,8 +159,6 @@ def prepared(
 
     A pipeline's name is compiled first, with the parameters that the options give.
     """
-    from dataclasses import replace
-
     from merflow.contracts.submission import read_submission
     from merflow.pipelines.lint.package import Package
     from merflow.submission.submit import without_cache

@@ -5,71 +5,35 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from merflow.cli.cluster_options import ClusterProfileOption, HostOption, NamespaceOption, server_of
+from merflow.cli.cluster_options import ClusterOptions
 from merflow.cli.cluster_runs import EveryOption, TimeoutOption, follow
 from merflow.cli.console import OUT, print_json
-from merflow.cli.options import JsonOption, ModelsOption, PromotionOption, SetOption
-from merflow.cli.packages import AllowOption
-from merflow.cli.submission import (
-    AllowCodeOption,
-    AllowTagOption,
-    AllowUnpushedOption,
-    CorpusOnClusterOption,
-    ExperimentOption,
-    NameOption,
-    NoCacheOption,
-    PackageArgument,
-    ParamsOnClusterOption,
-    PresetOption,
-    PresetsOnClusterOption,
-    QuarantineOnClusterOption,
-    RevisionOption,
-    RootOnClusterOption,
-    SizeOnClusterOption,
-    TaskOnClusterOption,
-    TranscribeOnClusterOption,
-    allowances,
-    check_all,
-    prepared,
-    run_options,
-)
+from merflow.cli.option_groups import with_groups
+from merflow.cli.options import JsonOption
+from merflow.cli.submission import CheckSettings, ExperimentOption, PackageArgument, RunSettings, check_all, prepared
 
 if TYPE_CHECKING:
     from merflow.pipelines.lint.package import Package
     from merflow.submission.checks import Checked
 
 
+@with_groups
 def submit(
     package: PackageArgument,
-    models: ModelsOption = "",
-    corpus: CorpusOnClusterOption = None,
-    root: RootOnClusterOption = None,
-    size: SizeOnClusterOption = None,
-    task: TaskOnClusterOption = None,
-    name: NameOption = None,
-    preset: PresetOption = None,
-    quarantine: QuarantineOnClusterOption = False,
-    transcribe: TranscribeOnClusterOption = False,
-    presets: PresetsOnClusterOption = None,
-    further: PromotionOption = None,
-    params: ParamsOnClusterOption = None,
-    overrides: SetOption = None,
+    *,
+    settings: RunSettings,
+    name: Annotated[
+        str | None, typer.Option("--name", help="Name of the run in KFP and MLflow; for tune, name of the study.")
+    ] = None,
     experiment: ExperimentOption = None,
-    revision: RevisionOption = None,
-    no_cache: NoCacheOption = False,
-    allow_tag: AllowTagOption = False,
-    allow_other_code: AllowCodeOption = False,
-    allow_unpushed: AllowUnpushedOption = False,
-    allow: AllowOption = None,
+    checks: CheckSettings,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, and submit nothing.")] = False,
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait until the run ends, like `merflow pipeline wait`.")
     ] = False,
     timeout: TimeoutOption = None,
     every: EveryOption = 10.0,
-    profile: ClusterProfileOption = None,
-    host: HostOption = None,
-    namespace: NamespaceOption = None,
+    cluster: ClusterOptions,
     as_json: JsonOption = False,
 ) -> None:
     """Submit a pipeline to a cluster: check it, upload the package as a version of its pipeline, and start a run.
@@ -81,22 +45,17 @@ def submit(
     Example: `merflow pipeline submit benchmark.yaml --models mfdr:full --corpus iemocap --root /workspace/IEMOCAP`
     """
     from merflow.submission.arguments import arguments, pipeline_name
-    from merflow.submission.profiles import choose
     from merflow.submission.submit import default_run_name, start, upload
 
-    options = run_options(
-        models, corpus, root, size, task, name, preset, quarantine, transcribe, presets, further, params, overrides
-    )
-    allowed = allowances(allow_tag, allow_other_code, allow_unpushed)
-    choose(profile, host=host, namespace=namespace)  # before anything is compiled
-    with prepared(package, options, no_cache=no_cache) as (chosen, options, account, path):
+    cluster.chosen()  # before anything is compiled
+    with prepared(package, settings.named(name), no_cache=checks.no_cache) as (chosen, options, account, path):
         values = arguments(chosen, options)
-        checked = check_all(chosen, path, revision=revision, allowed=allowed, rules=allow or (), quiet=as_json)
+        checked = check_all(chosen, path, checks=checks, quiet=as_json)
         title = name or default_run_name(pipeline_name(chosen))
         if dry_run:
             _tell_dry(chosen, checked, title=title, values=values, account=account, as_json=as_json)
             return
-        server = server_of(profile, host, namespace)
+        server = cluster.server()
         version = upload(server, chosen, checked)
         run = start(
             server,

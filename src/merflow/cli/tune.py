@@ -1,6 +1,6 @@
 """``merflow tune``. It needs the extra ``merflow[tuning]``."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,32 +8,29 @@ import typer
 from rich.table import Table
 
 from merflow.cli.console import OUT, print_json, print_table, progress_bars
+from merflow.cli.option_groups import with_groups
 from merflow.cli.options import (
-    CorpusOption,
-    DevelopmentOption,
+    CorpusOptions,
     JsonOption,
+    ParamsChanges,
     ParamsOption,
-    ProfileOption,
-    ProtocolOption,
     QuarantineOption,
-    RootOption,
     SetOption,
-    SizeOption,
-    StoreOption,
-    TaskOption,
     TranscribeOption,
-    adjusted,
     load_params,
 )
 from merflow.contracts.params import Params, TuningParams
 from merflow.contracts.strict import parse
 from merflow.contracts.study import StudyResults
+from merflow.corpus.source import CorpusSource
 from merflow.errors import TuningError
 from merflow.runs.data import Data
 
 
+@with_groups
 def tune(
     model: Annotated[str, typer.Argument(help="The variant to tune: MODEL:PRESET, or MODEL for its fullest preset.")],
+    *,
     out: Annotated[
         Path, typer.Option(help="Write the study to this folder. The same command continues an interrupted study.")
     ],
@@ -63,14 +60,8 @@ def tune(
     ] = None,
     splits: Annotated[Path | None, typer.Option(help="The splits of that manifest.")] = None,
     features: Annotated[Path | None, typer.Option(help="The JSON file from `merflow features extract`.")] = None,
-    corpus: CorpusOption = "synthetic",
-    root: RootOption = None,
-    size: SizeOption = "small",
-    profile: ProfileOption = None,
-    store: StoreOption = None,
-    task: TaskOption = None,
-    protocol: ProtocolOption = None,
-    development: DevelopmentOption = None,
+    corpus: CorpusOptions,
+    changes: ParamsChanges,
     quarantine: QuarantineOption = False,
     transcribe: TranscribeOption = False,
     params: ParamsOption = None,
@@ -93,15 +84,7 @@ def tune(
         raise TuningError(f"tuning needs Optuna ({error}); pip install 'merflow[tuning]'") from error
     variant = variant_of(model)
     made_from(variant, name=name)
-    chosen = adjusted(
-        load_params(params, overrides),
-        profile=profile,
-        task=task,
-        protocol=protocol,
-        development=development,
-        seed=None,
-        store=store,
-    )
+    chosen = changes.applied(load_params(params, overrides))
     chosen, _ = own_files.found(chosen, presets=None, out=out)
     given = {"trials": trials, "workers": workers, "folds": folds and folds_of(folds), "storage": storage}
     set_here = {key: value for key, value in given.items() if value is not None}
@@ -112,7 +95,7 @@ def tune(
             out=out,
             folds=tuning.folds,
             params=chosen,
-            source={"corpus": corpus, "root": root, "size": size},
+            source=corpus.source(),
             quarantine=quarantine,
             asr=transcribe,
             progress=progress,
@@ -159,7 +142,7 @@ def _made(
     out: Path,
     folds: Sequence[int],
     params: Params,
-    source: Mapping[str, Any],
+    source: CorpusSource,
     **settings: Any,  # noqa: ANN401
 ) -> Data:
     """Prepare manifest, splits and features of a corpus, like ``merflow benchmark``.
@@ -169,7 +152,6 @@ def _made(
         SplitError: The corpus's splits lack one of the folds.
     """
     from merflow.cli.own_files import carry_along
-    from merflow.corpus.source import CorpusSource
     from merflow.folds.profiles import check_encoders, profile_of
     from merflow.jobs.prepare import prepare
     from merflow.presets.variants import chosen
@@ -177,12 +159,11 @@ def _made(
     protocol, last = params.splits.protocol, params.splits.known_folds
     if last is not None and max(folds) > last:
         raise TuningError(f"{protocol} has no fold {max(folds)}; its last one is {last}. Choose others with --folds")
-    given = CorpusSource(**source)
-    given.check(protocol=protocol)
+    source.check(protocol=protocol)
     presets, profile = chosen([variant]), profile_of(params.features.profile)
     check_encoders(profile, presets=presets, encoders_folder=params.features.encoders_folder)
     carry_along(profile, presets=None, out=out)
-    return prepare(given, variants=[variant], out=out, params=params, profile=profile, needed_folds=folds, **settings)
+    return prepare(source, variants=[variant], out=out, params=params, profile=profile, needed_folds=folds, **settings)
 
 
 def best_trials(results: StudyResults) -> Table:

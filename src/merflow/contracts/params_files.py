@@ -30,9 +30,9 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
-def shipped_params() -> Params:
-    """Return the parameters that merflow ships."""
-    return read_params(Path(str(files("merflow") / "params.yaml")))
+def shipped_params(*, overrides: tuple[str, ...] = ()) -> Params:
+    """Return the parameters that merflow ships, with overrides as in :func:`read_params`."""
+    return read_params(Path(str(files("merflow") / "params.yaml")), overrides=overrides)
 
 
 def read_params(path: Path, *, overrides: tuple[str, ...] = ()) -> Params:

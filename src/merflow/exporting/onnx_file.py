@@ -1,7 +1,6 @@
 """Graphs as ONNX files: written with PyTorch's exporter, and run with ONNX Runtime."""
 
 import json
-import logging
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor
 
 from merflow.contracts.exported_model import METADATA, WORDS_METADATA, ExportedModel
+from merflow.contracts.quiet_loggers import quiet
 from merflow.corpus.samples import RATE_HZ
 from merflow.errors import ExportError
 from merflow.exporting.graph import SAMPLES, WORDS, ClipGraph
@@ -120,14 +120,6 @@ def _reason(error: BaseException) -> str:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Silence the exporter's remarks about other libraries and its own plans."""
-    loggers = [logging.getLogger(name) for name in _LOGGERS]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+    with quiet(*_LOGGERS), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

@@ -5,7 +5,6 @@ user has set none: a tracker that is down must cost a training process seconds, 
 have a longer limit, because a server answers them only after it has stored the file.
 """
 
-import logging
 import os
 import time
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from merflow.contracts.quiet_loggers import quiet
 from merflow.errors import TrackingError
 from merflow.storage.local import output_errors
 from merflow.tracking.database import ensure_database, locked
@@ -42,6 +42,8 @@ _ENVIRONMENT = {
 }
 # SQLite already waits 20 s for a lock before it gives up; these pauses come on top.
 _PAUSES_S = (0.2, 0.5, 1.0, 2.0)
+# urllib3 warns of every retry here; the caller reports the last failure once.
+_RETRIES = "urllib3.connectionpool"
 # MLflow adds a dataset that it does not have; of two processes that do so at once, one gets such an error.
 _DUPLICATE = ("UNIQUE constraint failed", "duplicate key", "Duplicate entry")
 
@@ -122,7 +124,7 @@ class Connection:
 
         for pause_s in (*_PAUSES_S, None):
             try:
-                with _quiet_retries(), _patience(method):
+                with quiet(_RETRIES), _patience(method):
                     return getattr(self._opened(), method)(*args, **kwargs)
             except (MlflowException, *_database_errors(), OSError, ValueError, ModuleNotFoundError) as error:
                 if method in _UPLOADS and _went_in_parts(*args):
@@ -149,7 +151,7 @@ class Connection:
         self._opened()
         before = os.environ.get(_URI)
         try:
-            with _quiet_retries(), _patience(method), _use_tracking_uri(self.uri):
+            with quiet(_RETRIES), _patience(method), _use_tracking_uri(self.uri):
                 yield
         except (MlflowException, *_database_errors(), OSError) as error:
             raise self._failed(method, error) from error
@@ -202,18 +204,6 @@ def _patience(method: str) -> Iterator[None]:
         yield
     finally:
         os.environ[_TIMEOUT] = before
-
-
-@contextmanager
-def _quiet_retries() -> Iterator[None]:
-    """Silence urllib3, which warns about every retry; the caller reports the last failure once."""
-    retries = logging.getLogger("urllib3.connectionpool")
-    level = retries.level
-    retries.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        retries.setLevel(level)
 
 
 def _went_in_parts(_run_id: str, *files: object) -> bool:

@@ -1,7 +1,6 @@
 """The model card: its text, the origin of its figures, and the agreement of its two formats."""
 
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -16,50 +15,8 @@ from merflow.errors import ModelError
 from merflow.promotion.card.facts import measured
 from merflow.promotion.card.page import write_card
 from merflow.promotion.gate.evidence import read_evidence
-from tests.promotion import packages
-
-_VOID = {"meta", "link", "br"}
-
-
-class Page(HTMLParser):
-    """The text of a page, its links, and whether every element is closed."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.ids: list[str] = []
-        self.links: list[str] = []
-        self.texts: list[str] = []
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        values = dict(attrs)
-        self.ids.extend(filter(None, [values.get("id")]))
-        self.links.extend(filter(None, [values.get("href"), values.get("src")]))
-        if tag not in _VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Do nothing: the shapes of a picture close themselves."""
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] != "style":
-            self.texts.append(data)
-
-    @property
-    def text(self) -> str:
-        return " ".join(" ".join(self.texts).split())
-
-
-def cards(folder: Path) -> tuple[str, str]:
-    """Write a card and return its Markdown and its page's text."""
-    md, html = write_card(folder)
-    page = Page(html.read_text(encoding="utf-8"))
-    assert page.open == []
-    return md.read_text(encoding="utf-8"), page.text
+from tests.promotion import drawn_predictions, packages
+from tests.promotion.card.written_cards import Page, cards
 
 
 def test_both_forms_show_the_same_figures(tmp_path: Path) -> None:
@@ -88,15 +45,15 @@ def test_both_forms_show_the_same_figures(tmp_path: Path) -> None:
 def test_the_figures_are_those_of_the_predictions(tmp_path: Path) -> None:
     evidence = read_evidence(packages.write_folder(tmp_path / "package"))
     found, rows = measured(evidence), evidence.predictions
-    predicted = np.array(packages.CLASSES)[np.stack(rows["probabilities"].tolist()).argmax(axis=1)]
+    predicted = np.array(drawn_predictions.CLASSES)[np.stack(rows["probabilities"].tolist()).argmax(axis=1)]
     right = predicted == rows["label"].to_numpy()
 
-    recalls = [right[rows["label"] == name].mean() for name in packages.CLASSES]
+    recalls = [right[rows["label"] == name].mean() for name in drawn_predictions.CLASSES]
     assert found.scores[0].value == percent(float(np.mean(recalls)))
     assert found.scores[1].value == percent(float(right.mean()))
     assert [percent(group.ua) for group in found.groups["emotion"]] == [percent(float(value)) for value in recalls]
     gender = evidence.utterances.set_index("utterance_id")["gender"].reindex(rows["utterance_id"]).to_numpy()
-    of_f = [right[(gender == "F") & (rows["label"] == name)].mean() for name in packages.CLASSES]
+    of_f = [right[(gender == "F") & (rows["label"] == name)].mean() for name in drawn_predictions.CLASSES]
     assert found.groups["gender"][0].ua == pytest.approx(np.mean(of_f))
     assert (found.utterances, found.dialogues, found.folds, found.seeds) == (800, 40, 5, 1)
 

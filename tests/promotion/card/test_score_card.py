@@ -11,8 +11,8 @@ from merflow.contracts.numerals import decimal, decimal_interval, percent
 from merflow.contracts.stress_results import SkippedCondition, write_stress
 from merflow.promotion.card.score_facts import measured_scores
 from merflow.promotion.gate.evidence import read_evidence
-from tests.promotion import packages, score_packages
-from tests.promotion.card.test_card import Page, cards
+from tests.promotion import drawn_predictions, score_packages
+from tests.promotion.card.written_cards import Page, cards
 from tests.promotion.score_packages import TASK
 
 
@@ -96,7 +96,7 @@ def test_groups_with_clearly_larger_errors_are_limits(tmp_path: Path) -> None:
 
 
 def test_many_speakers_are_left_out() -> None:
-    frame = packages.utterances().assign(speaker=lambda rows: rows["dialogue_id"])
+    frame = drawn_predictions.utterances().assign(speaker=lambda rows: rows["dialogue_id"])
     evidence = score_packages.evidence(utterances=frame)
     assert "speaker" not in measured_scores(evidence, TASK).groups
 

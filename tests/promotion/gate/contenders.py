@@ -10,7 +10,7 @@ from merflow.contracts.gate_decision import GateDecision, Mode
 from merflow.contracts.gate_policy import GatePolicy
 from merflow.promotion.gate.evidence import Evidence, Signature
 from merflow.promotion.gate.gate import decide, policy_of
-from tests.promotion import packages
+from tests.promotion import drawn_predictions, packages
 
 AT, BY = "2026-01-02T03:04:05Z", "ada"
 CHAMPION_SKILL, BETTER = 0.6, 1.4
@@ -18,11 +18,11 @@ CHAMPION_SKILL, BETTER = 0.6, 1.4
 
 def evidence(**changes: Any) -> Evidence:  # noqa: ANN401 - any field
     """Return evidence that passes every check of the shipped policy against :func:`champion`."""
-    frame = packages.utterances()
+    frame = drawn_predictions.utterances()
     facts = packages.package()
     whole = Evidence(
         package=facts,
-        predictions=packages.predictions(frame, skill=BETTER, chance=1),
+        predictions=drawn_predictions.predictions(frame, skill=BETTER, chance=1),
         utterances=frame,
         calibration=packages.calibration(),
         stress=packages.stress(failed=("noise-10dB",)),
@@ -38,7 +38,7 @@ def evidence(**changes: Any) -> Evidence:  # noqa: ANN401 - any field
 
 
 def champion(**changes: Any) -> Evidence:  # noqa: ANN401 - any field
-    weaker = packages.predictions(packages.utterances(), skill=CHAMPION_SKILL, chance=2)
+    weaker = drawn_predictions.predictions(drawn_predictions.utterances(), skill=CHAMPION_SKILL, chance=2)
     return evidence(**{"predictions": weaker, "version": "1", "digest": "d" * 64} | changes)
 
 
@@ -66,7 +66,7 @@ def failed(decision: GateDecision) -> list[str]:
 
 
 def predicted(**how: Any) -> pd.DataFrame:  # noqa: ANN401 - any argument
-    return packages.predictions(packages.utterances(), **how)
+    return drawn_predictions.predictions(drawn_predictions.utterances(), **how)
 
 
 Change = Callable[[Evidence], Evidence]

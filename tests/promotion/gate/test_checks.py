@@ -10,7 +10,7 @@ from merflow.contracts.selection import NONE_PAPER
 from merflow.contracts.stress_results import SkippedCondition
 from merflow.contracts.use_exception import UseException
 from merflow.promotion.gate.evidence import Signature
-from tests.promotion import packages
+from tests.promotion import drawn_predictions, packages
 from tests.promotion.gate.contenders import (
     BETTER,
     CHAMPION_SKILL,
@@ -54,8 +54,8 @@ from tests.promotion.gate.contenders import (
         (of_costs(resident_mib=20_000), ["resident memory", "resident memory against the champion"]),
         (of_costs(size_mib=9000), ["size", "size against the champion"]),
         (of_costs(measurement="m2"), ["growth"]),
-        (of(signature=Signature(("audio", "text", "video"), packages.CLASSES)), ["signature"]),
-        (of(signature=Signature(("audio",), packages.CLASSES[::-1])), ["signature"]),
+        (of(signature=Signature(("audio", "text", "video"), drawn_predictions.CLASSES)), ["signature"]),
+        (of(signature=Signature(("audio",), drawn_predictions.CLASSES[::-1])), ["signature"]),
         (of_package(taxonomy="iemocap6"), ["taxonomy"]),
         (of(predictions=predicted(skill=CHAMPION_SKILL, chance=3)), ["accuracy"]),
         (of(predictions=predicted(skill=BETTER + 1, chance=3, weak={"sad": 2.6})), ["emotion sad"]),
@@ -78,8 +78,11 @@ def test_a_model_at_chance_is_not_a_first_champion() -> None:
 
 
 def test_few_dialogues_decide_nothing() -> None:
-    frame = packages.utterances(dialogues=1)
-    found = [evidence(utterances=frame, predictions=packages.predictions(frame, skill=skill)) for skill in (3.0, 0.0)]
+    frame = drawn_predictions.utterances(dialogues=1)
+    found = [
+        evidence(utterances=frame, predictions=drawn_predictions.predictions(frame, skill=skill))
+        for skill in (3.0, 0.0)
+    ]
 
     assert failed(decided(found[0], found[1])) == ["above chance", "accuracy"]
 
@@ -118,7 +121,7 @@ def test_seeds_of_both_sides_may_differ_and_equal_ones_are_compared_too() -> Non
 
 
 def test_a_grouping_that_the_corpus_does_not_know_is_reported() -> None:
-    frame = packages.utterances().drop(columns="gender")
+    frame = drawn_predictions.utterances().drop(columns="gender")
     drawn = evidence().predictions
     decision = decided(evidence(utterances=frame, predictions=drawn), champion(utterances=frame))
 
@@ -169,7 +172,7 @@ def test_lenient_policies_accept_what_is_missing() -> None:
         package={"validation_required": False, "new_inputs": "allow"},
     )
     bare = of_package(validation=None)(evidence(calibration=None, stress=None, costs=None))
-    more = replace(bare, signature=Signature(("audio", "text", "video"), packages.CLASSES))
+    more = replace(bare, signature=Signature(("audio", "text", "video"), drawn_predictions.CLASSES))
 
     assert decided(more, champion(), lenient).promoted
 

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from benchmarks.gate_error_rates import coverage_refusal_rate, group_refusal_rate, promotion_rate
 from benchmarks.gate_worlds import CLASSES, World, skill_of, true_ua
@@ -13,17 +12,13 @@ from merflow.evaluation.significance import resampled_counts
 from merflow.promotion.gate.gate import policy_of
 from merflow.promotion.gate.pairing import difference
 from merflow.promotion.gate.unweighted_accuracy import UnweightedAccuracy
+from tests.promotion.gate.rates import at_most
 
 SHIPPED = policy_of()
 ACCURACY = SHIPPED.accuracy
 TRIALS = 1000
 RARE = World(20, shares=(0.06, 0.14, 0.5, 0.3), unequal=1.0, moods=True)
 GOOD = World(20, ease=(4.0, 3.5, 3.0, 3.2))
-
-
-def at_most(level: float, *, trials: int) -> float:
-    """Return the rate that a process of this level exceeds once in two thousand times."""
-    return float(stats.binom.ppf(0.9995, trials, level)) / trials
 
 
 @pytest.mark.parametrize("world", [World(20), RARE, World(20, unequal=1.0), World(20, seeds=3), World(20, alike=0.95)])

@@ -8,7 +8,7 @@ import pytest
 
 from merflow.contracts.costs import SmokeTest
 from merflow.contracts.gate_decision import GateDecision, Mode
-from tests.promotion import packages
+from tests.promotion import drawn_predictions, packages
 from tests.promotion.gate.contenders import champion, decided, evidence, failed, of_package, policy
 
 
@@ -90,8 +90,8 @@ def test_other_splits_are_not_compared() -> None:
 
 
 def test_other_test_utterances_are_not_compared() -> None:
-    frame = packages.utterances(dialogues=7)
-    fewer = evidence(utterances=frame, predictions=packages.predictions(frame, skill=1.4))
+    frame = drawn_predictions.utterances(dialogues=7)
+    fewer = evidence(utterances=frame, predictions=drawn_predictions.predictions(frame, skill=1.4))
 
     decision = decided(fewer, champion())
 

@@ -13,11 +13,11 @@ from merflow.promotion.gate.evidence import Signature, read_evidence
 from merflow.promotion.gate.gate import policy_of
 from merflow.promotion.gate.mean_absolute_error import MeanAbsoluteError
 from merflow.promotion.gate.pairing import difference
-from tests.promotion import packages, score_packages
+from tests.promotion import drawn_predictions, score_packages
 from tests.promotion.gate.contenders import Change, decided, failed, of, of_package, policy
 from tests.promotion.gate.contenders import champion as champion_of_emotions
 from tests.promotion.gate.contenders import evidence as evidence_of_emotions
-from tests.promotion.gate.test_error_rates import at_most
+from tests.promotion.gate.rates import at_most
 from tests.promotion.score_packages import TASK, champion, evidence, predicted
 
 FIGURE = MeanAbsoluteError(TASK)
@@ -116,7 +116,7 @@ def test_evidence_is_read_from_a_folder(tmp_path: Path) -> None:
 
 
 def test_the_interval_is_the_jackknife_s_and_students() -> None:
-    frame = packages.utterances(dialogues=1).groupby("dialogue_id").head(4)
+    frame = drawn_predictions.utterances(dialogues=1).groupby("dialogue_id").head(4)
     candidate, against = (
         FIGURE.tested(evidence(predictions=score_packages.predictions(frame, error=e, chance=c), utterances=frame))
         for e, c in ((0.5, 1), (0.8, 2))

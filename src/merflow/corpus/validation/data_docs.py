@@ -1,8 +1,6 @@
 """Checks of rules with Great Expectations, and its Data Docs; no other file imports the library."""
 
-import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -10,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from merflow.contracts.quiet_loggers import quiet
 from merflow.errors import CorpusError
 from merflow.storage.local import replacing_folder
 
@@ -66,7 +65,7 @@ def run_rules(rules: Sequence[Rule], *, tables: Mapping[str, pd.DataFrame], docs
         raise CorpusError(
             "validation needs Great Expectations, which is not installed; run: pip install 'merflow[validation]'"
         ) from error
-    with _quiet(), replacing_folder(docs) as folder:
+    with quiet("great_expectations"), replacing_folder(docs) as folder:
         context = _context(great_expectations, folder)
         source = context.data_sources.add_pandas("corpus")
         results: dict[int, RuleResult] = {}
@@ -122,14 +121,3 @@ def _result(rule: Rule, outcome: Any) -> RuleResult:  # noqa: ANN401 - a library
     positions = tuple(sorted(int(entry["position"]) for entry in result.get("unexpected_index_list") or ()))
     checked = result.get("element_count", 1) - result.get("missing_count", 0)
     return RuleResult(rule, success=bool(outcome.success), checked=checked, positions=positions)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    logger = logging.getLogger("great_expectations")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

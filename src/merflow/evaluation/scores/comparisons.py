@@ -7,6 +7,7 @@ The two sources of chance are kept apart as for emotions (:mod:`merflow.evaluati
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from statistics import median
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,7 +24,7 @@ from merflow.contracts.score_results import (
     ScorePower,
 )
 from merflow.contracts.task import Regression
-from merflow.evaluation.classics import Reads, comparable_pairs
+from merflow.evaluation.classics import Classics, Reads, comparable_pairs
 from merflow.evaluation.comparisons import ComparedOrigin
 from merflow.evaluation.power import POWER, detectable
 from merflow.evaluation.scores.classics import compared_with_classics, figures_of_classics, score_classics_of
@@ -69,8 +70,6 @@ def compare_scores(
     samples = enough_samples(params.bootstrap_samples, comparisons=family)
     draws = {"samples": samples, "seed": params.bootstrap_seed, "groups": groups}
     resampled = resample_scores(variants, task=task, **draws)
-    resampled_classics = resample_scores(tested.predictions, task=task, **draws)
-    pairs = score_comparisons(variants, resampled, task=task, groups=groups)
     return ComparedScoreRuns(
         task=task.name,
         low=task.low,
@@ -83,18 +82,45 @@ def compare_scores(
             )
             for name, variant in variants.items()
         },
-        comparisons=pairs,
-        power=score_power(pairs),
+        **comparison_facts(variants, resampled, tested, classic_pairs, task=task, draws=draws),
         runs=tuple(runs),
-        classics=figures_of_classics(tested, resampled_classics, task=task, groups=groups),
-        classic_comparisons=compared_with_classics(
+    )
+
+
+def comparison_facts(
+    variants: Mapping[str, ScorePredictions],
+    resampled: Mapping[str, np.ndarray],
+    tested: Classics[ScorePredictions],
+    classic_pairs: Sequence[tuple[str, str]],
+    *,
+    task: Regression,
+    draws: Mapping[str, int],
+) -> dict[str, Any]:
+    """Return the comparisons of variants with each other and with classics, as fields of the results, by name.
+
+    Args:
+        variants: Variants by name, with the same tests.
+        resampled: Sums ``(B, K)`` per variant, drawn with the same dialogues.
+        tested: Classics with the same tests.
+        classic_pairs: Pairs of a variant and a classic to compare.
+        task: The scale.
+        draws: Arguments of :func:`merflow.evaluation.scores.spread.resample_scores`, as for the variants.
+    """
+    groups = draws["groups"]
+    resampled_classics = resample_scores(tested.predictions, task=task, **draws)
+    pairs = score_comparisons(variants, resampled, task=task, groups=groups)
+    return {
+        "comparisons": pairs,
+        "power": score_power(pairs),
+        "classics": figures_of_classics(tested, resampled_classics, task=task, groups=groups),
+        "classic_comparisons": compared_with_classics(
             classic_pairs,
             {**variants, **tested.predictions},
             {**resampled, **resampled_classics},
             task=task,
             groups=groups,
         ),
-    )
+    }
 
 
 def score_comparisons(

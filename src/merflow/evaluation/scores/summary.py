@@ -24,8 +24,8 @@ from merflow.contracts.scores import Bias
 from merflow.contracts.task import Regression
 from merflow.evaluation.classics import comparable_pairs
 from merflow.evaluation.scores.breakdowns import score_breakdowns
-from merflow.evaluation.scores.classics import compared_with_classics, figures_of_classics, score_classics_of
-from merflow.evaluation.scores.comparisons import score_comparisons, score_power
+from merflow.evaluation.scores.classics import score_classics_of
+from merflow.evaluation.scores.comparisons import comparison_facts
 from merflow.evaluation.scores.distributions import cells, error_bins, residuals, truth_of
 from merflow.evaluation.scores.floors import floors
 from merflow.evaluation.scores.metrics import defined, metrics_of
@@ -88,8 +88,6 @@ def summarize_scores(
         scored[name] = _variant(
             _Inputs(variant, figures, trained[name], groups_of[name], selected, without[name]), task=task, groups=groups
         )
-    resampled_classics = resample_scores(tested.predictions, task=task, **draws)
-    pairs = score_comparisons(variants, resampled, task=task, groups=groups)
     return ScoreResults(
         task=task.name,
         low=task.low,
@@ -99,17 +97,8 @@ def summarize_scores(
         evaluation=params,
         truth=truth_of(first, task=task),
         variants=scored,
-        comparisons=pairs,
-        power=score_power(pairs),
+        **comparison_facts(variants, resampled, tested, classic_pairs, task=task, draws=draws),
         floors=floors(training_labels, first, task=task, groups=groups, **few_draws),
-        classics=figures_of_classics(tested, resampled_classics, task=task, groups=groups),
-        classic_comparisons=compared_with_classics(
-            classic_pairs,
-            {**variants, **tested.predictions},
-            {**resampled, **resampled_classics},
-            task=task,
-            groups=groups,
-        ),
     )
 
 

@@ -1,3 +1,5 @@
+"""Checkpoints of encoders: their location, their key, and folders that are refused."""
+
 import hashlib
 import json
 import shutil
@@ -15,7 +17,6 @@ from merflow.contracts.streams import PRETRAINED_ENCODERS, Stream
 from merflow.errors import FeatureError, PretrainedError
 from merflow.features.encoders.builders import build_encoder
 from merflow.features.encoders.huggingface.checkpoints import check_local, fingerprint, locate, located
-from merflow.features.encoders.huggingface.miniature import build_miniatures
 from merflow.features.encoders.keys import feature_key
 from merflow.presets.profiles import shipped_profile
 
@@ -40,33 +41,6 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     return tmp_path / "hub"
-
-
-def test_miniatures_are_the_same_every_time(encoders: Path, tmp_path: Path) -> None:
-    again = build_miniatures(tmp_path)
-    files = [path for folder in again for path in folder.iterdir()]
-    assert len(files) == 24
-    for path in files:
-        assert path.read_bytes() == (encoders / path.relative_to(tmp_path)).read_bytes(), path
-        assert path.stat().st_mode & 0o444 == 0o444
-
-
-@pytest.mark.parametrize(
-    ("folder", "kind"),
-    [
-        ("wavlm-base", "WavLMModel"),
-        ("clip-vit-large-patch14", "CLIPVisionModelWithProjection"),
-        ("whisper-small.en", "WhisperForConditionalGeneration"),
-    ],
-)
-def test_miniatures_saved_and_loaded_are_bit_equal(encoders: Path, tmp_path: Path, folder: str, kind: str) -> None:
-    import transformers
-
-    getattr(transformers, kind).from_pretrained(encoders / folder).save_pretrained(tmp_path)
-    first, second = (load_file(path / "model.safetensors") for path in (encoders / folder, tmp_path))
-    assert first.keys() == second.keys()
-    assert len(first) > 20
-    assert all((first[name] == second[name]).all() for name in first)
 
 
 def test_a_folder_counts_by_its_files_not_by_its_place(wavlm: Path, tmp_path: Path) -> None:
