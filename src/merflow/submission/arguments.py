@@ -12,7 +12,7 @@ from merflow.contracts.params import Params
 from merflow.contracts.params_files import changes_json, read_params, shipped_params, with_changes, with_overrides
 from merflow.contracts.presets import EncoderProfile
 from merflow.contracts.promotion_settings import PromotionSettings, benchmark_command
-from merflow.corpus.readers.catalogue import READERS, with_usual_protocol
+from merflow.corpus.readers.catalogue import READERS, check_protocol, with_usual_protocol
 from merflow.errors import ParamsError, PresetError, SubmissionError, nearest
 from merflow.jobs.plan_monitoring import plan_monitoring
 from merflow.pipelines.lint.package import Package
@@ -147,7 +147,8 @@ def folds_expected(package: Package, values: Mapping[str, Any]) -> int | None:
     except ParamsError:
         return None
     kind, models = READERS.get(_corpus(package, values.get("corpus"))), values.get("models")
-    folds = None if kind is None else with_usual_protocol(params.splits, kind=kind).known_folds
+    splits = params.splits if kind is None else with_usual_protocol(params.splits, kind=kind)
+    folds = splits.known_folds
     if folds is None or not isinstance(models, list) or pipeline_name(package) == TUNE:
         return None
     return folds * len(models) * len(params.plan.seeds)
@@ -193,7 +194,10 @@ def _corpus(package: Package, chosen: str | None) -> str:
 def _check(package: Package, params: Params, options: RunOptions, *, tunes: bool) -> None:
     if options.corpus is not None and options.corpus not in READERS:
         raise SubmissionError(f"unknown corpus {options.corpus!r}; {nearest(options.corpus, READERS)}")
-    kind = READERS.get(_corpus(package, options.corpus))
+    corpus = _corpus(package, options.corpus)
+    kind = READERS.get(corpus)
+    if kind is not None:
+        check_protocol(corpus, params.splits.protocol, kind=kind)
     if kind is not None and kind.synthetic and options.size is not None and options.size not in kind.sizes:
         raise SubmissionError(f"unknown size {options.size!r}; {nearest(options.size, kind.sizes)}")
     if options.corpus is not None and not READERS[options.corpus].synthetic and not options.root:
