@@ -110,6 +110,10 @@ def test_wrong_options_are_refused_before_anything_is_written(tmp_path: Path) ->
     assert "a fold is given twice" in refused("tune", "mfdr", *out, "--folds", "1,1")
     said = refused("tune", "mfdr", *out, "--protocol", "session5-only", "--folds", "1,2")
     assert "session5-only has no fold 2; its last one is 1. Choose others with --folds" in said
+    said = refused("tune", "mfdr", *out, "--corpus", "synthetic-mosei", "--folds", "1,2")
+    assert "official has no fold 2; its last one is 1. Choose others with --folds" in said
+    said = refused("tune", "mfdr", *out, "--corpus", "synthetic-mosei", "--protocol", "session-5fold")
+    assert "protocol 'session-5fold' does not suit corpus 'synthetic-mosei'; set splits.protocol to official or" in said
     said = refused("tune", "mfdr", *out, "--name", "window-10")
     assert "the tuned preset (--name): mfdr:window-10 is a preset that merflow ships; give yours another name" in said
     assert "'mfdr:a:b' is not a variant" in refused("tune", "mfdr", *out, "--name", "a:b")

@@ -38,6 +38,24 @@ def test_all_problems_are_reported_together_and_unknown_keys_name_the_nearest() 
     assert "corpus.taxonomy" in message
 
 
+@pytest.mark.parametrize(
+    ("folds", "said"),
+    [
+        ("[1,1]", "tuning.folds: a fold is given twice in [1, 1]; remove one"),
+        ("[]", "tuning.folds: [] names no folds; write auto, or their numbers from 1, as in [1, 2]"),
+        ("[0]", "tuning.folds: [0] names no folds; "),
+        ("all", "tuning.folds: 'all' names no folds; "),
+        ("1", "tuning.folds: 1 names no folds; "),
+    ],
+)
+def test_folds_of_a_study_are_auto_or_numbers(folds: str, said: str) -> None:
+    with pytest.raises(ParamsError) as caught:
+        read_params(SHIPPED, overrides=(f"tuning.folds={folds}",))
+    assert "1 problem(s)" in str(caught.value)
+    assert said in str(caught.value)
+    assert read_params(SHIPPED, overrides=("tuning.folds=[3,1]",)).tuning.folds == [3, 1]
+
+
 def test_off_is_a_word_with_quotes_and_without_as_tools_rewrite_it(tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
     path.write_text(SHIPPED.read_text().replace('compile: "off"', "compile: off"))

@@ -108,6 +108,7 @@ def test_a_corpus_by_itself_keeps_its_protocols(corpora: dict[str, Manifest], pa
     assert alone.corpus == "one"
     assert len(alone.rows) == 70
     assert reader_of(alone).protocols == reader("synthetic").protocols
+    assert reader_of(alone).protocol == "session-5fold"
     drawn = {"task": "emotion", "development": "random", "random_share": 0.3}
     splits = make_splits(alone, params=params.splits.model_copy(update=drawn))
     assert splits.protocol == "session5-only"
@@ -122,6 +123,7 @@ def test_joined_corpora_have_the_terms_of_all_and_no_published_figures(
     assert reader("synthetic").licence in kind.licence
     assert reader("table").licence in kind.licence
     assert kind.protocols == ("cross-corpus",)
+    assert kind.protocol == "cross-corpus"
     assert not kind.published
     assert reader_of(corpora["one"]) == reader("synthetic")
 

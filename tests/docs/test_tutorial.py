@@ -9,7 +9,7 @@ from tests.docs.pages import Copy
 QUICK = {
     "max_epochs: null": "max_epochs: 1",
     "bootstrap_samples: 2000": "bootstrap_samples: 100",
-    "protocol: session-5fold": "protocol: session5-only",
+    "protocol: auto": "protocol: session5-only",
     "uri: auto": "uri: none",
 }
 

@@ -40,7 +40,7 @@ def trained(mosei_pickles: Path, params: Params, tmp_path_factory: pytest.TempPa
         out=place / "manifest.parquet",
         params=params.corpus,
     )
-    settings = params.splits.model_copy(update={"protocol": "official"})
+    settings = params.splits.model_copy(update={"protocol": "auto"})
     split(place / "manifest.parquet", out=place / "splits.parquet", params=settings)
     extract(
         place / "manifest.parquet",
@@ -80,7 +80,7 @@ def test_the_official_development_part_chooses_the_epoch_and_is_named(trained: P
     assert splits.rows["part"].value_counts().to_dict() == {"train": 60, "dev": 20, "test": 20}
     record = read_record(folder_of(trained, "mfdr:full"))
     assert record.selection == Selection(figure="loss", data="official")
-    assert record.development_data == "official"
+    assert (record.protocol, record.development_data) == ("official", "official")
     assert record.promotable
     results = read_any_results(trained / "results.json")
     found = {name: str(variant.training.selection) for name, variant in results.variants.items()}

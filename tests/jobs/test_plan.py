@@ -196,6 +196,30 @@ def test_a_study_has_a_request_for_each_worker() -> None:
     assert (plan.study.variant, plan.study.params.workers, plan.choice.preset) == (GRU, 3, "mine")
 
 
+@pytest.mark.parametrize(
+    ("corpus", "protocol", "folds"), [("synthetic", "session-5fold", [1, 2]), ("synthetic-mosei", "official", [1])]
+)
+def test_requests_are_the_same_if_the_usual_choices_are_named(corpus: str, protocol: str, folds: list[int]) -> None:
+    settings = replace(SETTINGS, corpus=corpus)
+    named = replace(settings, params=json.dumps({"splits": {"protocol": protocol}, "tuning": {"folds": folds}}))
+    usual, study = plan_benchmark(settings, command=""), plan_tuning(settings, preset="")
+    assert usual == plan_benchmark(named, command="")
+    assert study == plan_tuning(named, preset="")
+    assert usual.preparation.split.params.protocol == protocol
+    assert study.study.params.folds == folds
+
+
+def test_the_protocol_of_a_table_is_left_to_its_utterances(tiny_table: Path) -> None:
+    plan = plan_tuning(replace(SETTINGS, corpus="table", root=str(tiny_table)), preset="")
+    assert (plan.preparation.split.params.protocol, plan.study.params.folds) == ("auto", "auto")
+
+
+def test_a_study_is_of_folds_that_the_protocol_has() -> None:
+    settings = replace(SETTINGS, corpus="synthetic-mosei", params="{tuning: {folds: [1, 2]}}")
+    with pytest.raises(TuningError, match="official has no fold 2; its last one is 1"):
+        plan_tuning(settings, preset="")
+
+
 def test_a_study_is_of_one_variant_and_takes_no_password() -> None:
     with pytest.raises(TuningError, match="one variant, 2 are given"):
         plan_tuning(replace(SETTINGS, models=[GRU, FULL]), preset="")

@@ -244,6 +244,15 @@ def test_a_fold_that_the_splits_lack_is_refused(data: Data, params: Params, tmp_
         search(data, params, tmp_path, folds=[1, 4])
 
 
+def test_folds_that_are_left_open_are_those_that_exist(
+    finished: Path, data: Data, params: Params, tmp_path: Path
+) -> None:
+    location = StudyLocation.of("auto", folder=tmp_path, name="test")
+    made = Search.of(VARIANT, data, location=location, params=few(params, folds="auto"), training=params.training)
+    assert (made.params.folds, made.subject.folds) == ([1], (1,))
+    assert made.subject == Search.load(finished / "search.json", data).subject, "the study of fold 1 goes on"
+
+
 def test_a_trial_trains_on_one_device_and_without_shadow(data: Data, params: Params, tmp_path: Path) -> None:
     asked = params.training.model_copy(update={"devices_per_fold": 2, "shadow_selection": "none-paper"})
     location = StudyLocation.of("auto", folder=tmp_path, name="test")

@@ -106,7 +106,7 @@ def split(
 ) -> None:
     """Split a manifest into folds without shared speakers.
 
-    Example: `merflow data split manifest.parquet --protocol session-5fold --out splits.parquet`
+    Example: `merflow data split manifest.parquet --out splits.parquet`
     """
     from merflow.jobs.split import split as split_job
 

@@ -73,7 +73,11 @@ TaskOption = Annotated[
 ]
 ProtocolOption = Annotated[
     Protocol | None,
-    typer.Option(metavar="<protocol>", help=f"Split the corpus into folds by this protocol: {', '.join(PROTOCOLS)}."),
+    typer.Option(
+        metavar="<protocol>",
+        help=f"Split the corpus into folds by this protocol: {', '.join(PROTOCOLS)}. "
+        "[default: the corpus's usual protocol]",
+    ),
 ]
 DevelopmentOption = Annotated[
     Development | None,

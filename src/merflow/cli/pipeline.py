@@ -39,6 +39,7 @@ from merflow.contracts.params_files import changes_json, shipped_params
 from merflow.contracts.presets import EncoderProfile
 from merflow.contracts.promotion_settings import PromotionSettings, benchmark_command, promotion_of
 from merflow.contracts.study import read_study_results
+from merflow.corpus.readers.catalogue import reader, with_usual_protocol
 from merflow.corpus.source import CorpusSource
 from merflow.errors import PipelineError, TuningError, nearest
 from merflow.storage.local import output_errors, replacing
@@ -130,7 +131,7 @@ def run_pipeline(
         **(promotion if name == "promote" else {"task": changes.task or ""}),
     }
     own_files.carry_along(encoders, presets=presets, out=out)
-    folds = chosen.splits.known_folds
+    folds = with_usual_protocol(chosen.splits, kind=reader(corpus.corpus)).known_folds
     total = folds and folds * len(variants) * len(chosen.plan.seeds)
     loops = {} if tunes else {"train": Loop(total, "folds")}
     finished = _run(packages.PIPELINES[name], arguments, out=out, loops=loops)

@@ -1,6 +1,5 @@
 """``merflow tune``. It needs the extra ``merflow[tuning]``."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -42,7 +41,10 @@ def tune(
     ] = None,
     folds: Annotated[
         str | None,
-        typer.Option(help="Average the development UA, or CCC of scores, over these folds, for example 1,2."),
+        typer.Option(
+            help="Average the development UA, or CCC of scores, over these folds, for example 1,2. "
+            "[default: the first two, or the only one]"
+        ),
     ] = None,
     storage: Annotated[
         str | None,
@@ -93,7 +95,7 @@ def tune(
         data = _given(manifest, splits, features) or _made(
             variant,
             out=out,
-            folds=tuning.folds,
+            tuning=tuning,
             params=chosen,
             source=corpus.source(),
             quarantine=quarantine,
@@ -140,7 +142,7 @@ def _made(
     variant: str,
     *,
     out: Path,
-    folds: Sequence[int],
+    tuning: TuningParams,
     params: Params,
     source: CorpusSource,
     **settings: Any,  # noqa: ANN401
@@ -152,18 +154,20 @@ def _made(
         SplitError: The corpus's splits lack one of the folds.
     """
     from merflow.cli.own_files import carry_along
+    from merflow.corpus.readers.catalogue import reader, with_usual_protocol
     from merflow.folds.profiles import check_encoders, profile_of
     from merflow.jobs.prepare import prepare
+    from merflow.jobs.tuned_folds import with_known_folds
     from merflow.presets.variants import chosen
 
-    protocol, last = params.splits.protocol, params.splits.known_folds
-    if last is not None and max(folds) > last:
-        raise TuningError(f"{protocol} has no fold {max(folds)}; its last one is {last}. Choose others with --folds")
-    source.check(protocol=protocol)
+    source.check(protocol=params.splits.protocol)
+    usual = with_usual_protocol(params.splits, kind=reader(source.corpus))
+    folds = with_known_folds(tuning, splits=usual).folds
+    needed = () if folds == "auto" else folds
     presets, profile = chosen([variant]), profile_of(params.features.profile)
     check_encoders(profile, presets=presets, encoders_folder=params.features.encoders_folder)
     carry_along(profile, presets=None, out=out)
-    return prepare(source, variants=[variant], out=out, params=params, profile=profile, needed_folds=folds, **settings)
+    return prepare(source, variants=[variant], out=out, params=params, profile=profile, needed_folds=needed, **settings)
 
 
 def best_trials(results: StudyResults) -> Table:

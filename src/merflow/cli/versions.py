@@ -64,7 +64,7 @@ def lineage(
 
     Mismatches between these facts, or with this folder, are listed at the end.
 
-    Example: `merflow data lineage runs/dvc/session-5fold/mfdr:full/fold-1-seed-0`
+    Example: `merflow data lineage runs/dvc/auto/mfdr:full/fold-1-seed-0`
     """
     from merflow.jobs.lineage import lineage as lineage_job
 

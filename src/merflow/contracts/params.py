@@ -176,6 +176,7 @@ class TuningParams(Strict):
         trials: Finished trials of the whole study, including pruned ones, however many workers run them.
         workers: Trials that run at the same time, each in its own process; ``auto`` fits the machine.
         folds: Folds whose development UA, or CCC of scores, is averaged; every trial trains them one after the other.
+            ``auto`` is the first two, or the only one.
         seed: Seed of the sampler and of every training.
         startup_trials: Finished trials, drawn at random, before the sampler learns from them.
         pruning_trials: Completed trials before any trial is pruned.
@@ -189,7 +190,7 @@ class TuningParams(Strict):
 
     trials: int = Field(ge=1)
     workers: Literal["auto"] | Annotated[int, Field(ge=1)]
-    folds: list[Annotated[int, Field(ge=1)]] = Field(min_length=1)
+    folds: Literal["auto"] | list[int]
     seed: int = Field(ge=0)
     startup_trials: int = Field(ge=1)
     pruning_trials: int = Field(ge=1)
@@ -199,9 +200,17 @@ class TuningParams(Strict):
     grace_s: int = Field(ge=2)
     retries: int = Field(ge=0)
 
-    @field_validator("folds")
+    def folds_among(self, count: int) -> list[int]:
+        """Return the folds of splits with so many; those of ``auto`` are the first two, or the only one."""
+        return [1, 2][:count] if self.folds == "auto" else self.folds
+
+    @field_validator("folds", mode="before")
     @classmethod
-    def _folds_once(cls, folds: list[int]) -> list[int]:
+    def _folds_once(cls, folds: object) -> object:
+        if folds == "auto":
+            return folds
+        if not isinstance(folds, list) or not folds or not all(type(fold) is int and fold >= 1 for fold in folds):
+            raise ValueError(f"{folds!r} names no folds; write auto, or their numbers from 1, as in [1, 2]")
         if len(set(folds)) < len(folds):
             raise ValueError(f"a fold is given twice in {folds}; remove one")
         return folds

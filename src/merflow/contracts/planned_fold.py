@@ -177,7 +177,7 @@ class PlannedFold(Strict):
     @property
     def protocol(self) -> Protocol:
         """Protocol that chose the test data."""
-        return self.split_params.protocol
+        return self.split_params.named_protocol
 
     @property
     def development_data(self) -> DevelopmentData:

@@ -14,6 +14,8 @@ Protocol = Literal[
     "official",
     "cross-corpus",
 ]
+# A protocol in params.yaml: ``auto`` is the usual one of the corpus.
+ProtocolChoice = Literal["auto", Protocol]
 Development = Literal["speaker", "session", "random"]
 # Those of a fold: drawn by one of these rules, or the development part of the corpus's own split.
 DevelopmentData = Literal["speaker", "session", "random", "official"]

@@ -5,7 +5,14 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
-from merflow.contracts.protocols import FIXED_FOLDS, NO_PROTOCOL, Development, Protocol, SharedSpeakers
+from merflow.contracts.protocols import (
+    FIXED_FOLDS,
+    NO_PROTOCOL,
+    Development,
+    Protocol,
+    ProtocolChoice,
+    SharedSpeakers,
+)
 from merflow.contracts.strict import Strict
 from merflow.contracts.task import TaskChoice, TaskName
 
@@ -16,6 +23,8 @@ class SplitParams(Strict):
     Attributes:
         task: The task that models learn: ``emotion``, or a score. ``auto`` is the corpus's default task; splits record
             which one that was.
+        protocol: The rule that chooses the test data of every fold. ``auto`` is the corpus's usual protocol; splits
+            record which one that was.
         folds: Number of folds of ``k-fold``; other protocols ignore it.
         min_dev_per_class: A speaker or session becomes development data only with this many utterances of every class;
             of a score, with this many utterances.
@@ -24,7 +33,7 @@ class SplitParams(Strict):
     """
 
     task: TaskChoice
-    protocol: Protocol
+    protocol: ProtocolChoice
     folds: int = Field(ge=2)
     development: Development
     min_dev_per_class: int = Field(ge=1)
@@ -44,6 +53,12 @@ class SplitParams(Strict):
         assert self.task != "auto", "jobs.split names the task before it splits"
         return self.task
 
+    @property
+    def named_protocol(self) -> Protocol:
+        """The protocol of the splits, which is never ``auto``."""
+        assert self.protocol != "auto", "jobs.split names the protocol before it splits"
+        return self.protocol
+
     def deciding(self, *, unused: Collection[str] = ()) -> dict[str, Any]:
         """Return the parameters for a digest, without unused ones; those for emotions are as before tasks existed."""
         return self.model_dump(exclude={*unused, *(("task",) if self.task == "emotion" else ())})
@@ -51,7 +66,9 @@ class SplitParams(Strict):
     @property
     def known_folds(self) -> int | None:
         """Number of folds if it is known before the corpus is read; None if it depends on the corpus."""
-        return self.folds if self.protocol == "k-fold" else FIXED_FOLDS.get(self.protocol)
+        if self.protocol == "k-fold":
+            return self.folds
+        return None if self.protocol == "auto" else FIXED_FOLDS.get(self.protocol)
 
     @field_validator("protocol", mode="before")
     @classmethod

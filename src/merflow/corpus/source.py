@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from merflow.contracts.progress import Progress
-from merflow.contracts.protocols import Protocol
+from merflow.contracts.protocols import ProtocolChoice
 from merflow.corpus.readers.catalogue import READERS, check_protocol, reader
 from merflow.corpus.readers.kind import Generate
 from merflow.errors import CorpusError, nearest
@@ -30,11 +30,11 @@ class CorpusSource:
     root: Path | None = None
     size: str = "small"
 
-    def check(self, *, protocol: Protocol, name: str | None = None) -> None:
+    def check(self, *, protocol: ProtocolChoice, name: str | None = None) -> None:
         """Raise if the corpus cannot be read, or cannot be split by the protocol, before anything is made.
 
         Args:
-            protocol: The protocol.
+            protocol: The protocol; ``auto`` for the usual one of the corpus.
             name: The name of a corpus that :func:`named_sources` returned, for errors; None for one of --corpus.
 
         Raises:

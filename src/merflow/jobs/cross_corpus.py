@@ -1,8 +1,8 @@
 """A matrix of corpora to train on and corpora to test on; each cell is a separate benchmark.
 
 The manifest of a cell joins both corpora (:mod:`merflow.corpus.joining`). Training and development data come from one,
-and all of the other is tested. If a corpus is trained on and tested, it is split by the usual protocol. All cells have
-the same classes: those that every corpus has.
+and all of the other is tested. If a corpus is trained on and tested, it is split by the protocol of the parameters. All
+cells have the same classes: those that every corpus has.
 """
 
 from collections.abc import Mapping, Sequence
@@ -182,7 +182,7 @@ def _checked(corpora: Corpora, *, params: Params) -> TaskName:
                 "with recordings"
             )
         within = name in corpora.train_on and name in corpora.test_on
-        source.check(protocol=params.splits.protocol if within else kind.protocols[0], name=name)
+        source.check(protocol=params.splits.protocol if within else "auto", name=name)
         tasks.setdefault(task_of_corpus(kind, params.splits.task), name)
     if len(tasks) > 1:
         usual = listed([f"{name}: {task}" for task, name in tasks.items()])

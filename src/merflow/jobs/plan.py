@@ -31,12 +31,13 @@ from merflow.contracts.requests import (
     ValidateRequest,
     VariantTraining,
 )
-from merflow.corpus.readers.catalogue import check_protocol
+from merflow.corpus.readers.catalogue import check_protocol, reader, with_usual_protocol
 from merflow.corpus.source import CorpusSource
 from merflow.errors import TuningError
 from merflow.folds.presets import parse_presets, streams_of, training_of
 from merflow.folds.profiles import check_encoders, profile_of, streams_of_all
 from merflow.jobs.run_settings import RunSettings, check_package, digests_of, dvc_versions, params_of
+from merflow.jobs.tuned_folds import with_known_folds
 from merflow.presets.variants import chosen, read_video
 from merflow.runs.code_closure import code_digest
 from merflow.storage.local import digest
@@ -158,7 +159,7 @@ def plan_tuning(settings: RunSettings, *, preset: str) -> TuningPlan:
 
     Raises:
         MerflowError: A parameter, the variant, or the corpus is wrong or missing.
-        TuningError: There is more than one variant.
+        TuningError: There is more than one variant, or the protocol lacks one of the folds.
     """
     params = params_of(settings)
     if len(settings.models) != 1:
@@ -167,13 +168,14 @@ def plan_tuning(settings: RunSettings, *, preset: str) -> TuningPlan:
     profile = profile_of(params.features.profile, text=settings.profile)
     check_package(params, profile=profile, transcribe=settings.transcribe, tunes=True)
     code = _training_code("study", presets[0])
+    preparation = _preparation(settings, params, presets=presets, profile=profile, user_presets={})
     return TuningPlan(
-        preparation=_preparation(settings, params, presets=presets, profile=profile, user_presets={}),
+        preparation=preparation,
         study=StudyRequest(
             variant=settings.models[0],
             name=settings.name,
             workspace=settings.workspace,
-            params=params.tuning,
+            params=with_known_folds(params.tuning, splits=preparation.split.params),
             training=params.training,
             tracking=params.tracking,
             code=code,
@@ -228,7 +230,9 @@ def _preparation(
             recognizer=digests.recognizer,
             code=code_digest("transcribe"),
         ),
-        split=SplitRequest(params=params.splits, code=code_digest("split")),
+        split=SplitRequest(
+            params=with_usual_protocol(params.splits, kind=reader(settings.corpus)), code=code_digest("split")
+        ),
         extract=ExtractRequest(
             variants=list(settings.models),
             workspace=settings.workspace,

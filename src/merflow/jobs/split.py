@@ -5,7 +5,8 @@ from pathlib import Path
 from merflow.contracts.progress import say
 from merflow.contracts.split_params import SplitParams
 from merflow.corpus.manifest import read_manifest, refuse_failed
-from merflow.corpus.readers.catalogue import check_protocol, reader_of, task_of_corpus
+from merflow.corpus.readers.catalogue import check_protocol, reader_of, task_of_corpus, with_usual_protocol
+from merflow.corpus.splitting.protocols import usual_protocol
 from merflow.corpus.splitting.splits import Splits, make_splits, write_splits
 from merflow.corpus.splitting.summary import remarks_on
 
@@ -21,7 +22,10 @@ def split(manifest: Path, *, out: Path, params: SplitParams) -> Splits:
     corpus = read_manifest(manifest)
     kind = reader_of(corpus)
     check_protocol(corpus.corpus, params.protocol, kind=kind)
-    params = params.model_copy(update={"task": task_of_corpus(kind, params.task)})
+    params = with_usual_protocol(params, kind=kind).model_copy(update={"task": task_of_corpus(kind, params.task)})
+    if params.protocol == "auto":
+        usual = usual_protocol(corpus, params=params, suitable=kind.protocols)
+        params = params.model_copy(update={"protocol": usual})
     splits = make_splits(corpus, params=params)
     write_splits(splits, out)
     folds = len(splits.folds)

@@ -12,7 +12,7 @@ from merflow.contracts.params import Params
 from merflow.contracts.params_files import changes_json, read_params, shipped_params, with_changes, with_overrides
 from merflow.contracts.presets import EncoderProfile
 from merflow.contracts.promotion_settings import PromotionSettings, benchmark_command
-from merflow.corpus.readers.catalogue import READERS
+from merflow.corpus.readers.catalogue import READERS, check_protocol, with_usual_protocol
 from merflow.errors import ParamsError, PresetError, SubmissionError, nearest
 from merflow.jobs.plan_monitoring import plan_monitoring
 from merflow.pipelines.lint.package import Package
@@ -146,7 +146,9 @@ def folds_expected(package: Package, values: Mapping[str, Any]) -> int | None:
         params = with_changes(shipped_params(), str(values.get("params", default)))
     except ParamsError:
         return None
-    folds, models = params.splits.known_folds, values.get("models")
+    kind, models = READERS.get(_corpus(package, values.get("corpus"))), values.get("models")
+    splits = params.splits if kind is None else with_usual_protocol(params.splits, kind=kind)
+    folds = splits.known_folds
     if folds is None or not isinstance(models, list) or pipeline_name(package) == TUNE:
         return None
     return folds * len(models) * len(params.plan.seeds)
@@ -184,10 +186,18 @@ def _chosen_params(package: Package, options: RunOptions) -> Params | None:
     return with_overrides(_packaged(package), options.overrides)
 
 
+def _corpus(package: Package, chosen: str | None) -> str:
+    """Return the corpus of a run: the chosen one, or the package's; empty if there is none."""
+    return chosen or str(package.parameters.get("corpus", {}).get("defaultValue", ""))
+
+
 def _check(package: Package, params: Params, options: RunOptions, *, tunes: bool) -> None:
     if options.corpus is not None and options.corpus not in READERS:
         raise SubmissionError(f"unknown corpus {options.corpus!r}; {nearest(options.corpus, READERS)}")
-    kind = READERS.get(options.corpus or str(package.parameters.get("corpus", {}).get("defaultValue", "")))
+    corpus = _corpus(package, options.corpus)
+    kind = READERS.get(corpus)
+    if kind is not None:
+        check_protocol(corpus, params.splits.protocol, kind=kind)
     if kind is not None and kind.synthetic and options.size is not None and options.size not in kind.sizes:
         raise SubmissionError(f"unknown size {options.size!r}; {nearest(options.size, kind.sizes)}")
     if options.corpus is not None and not READERS[options.corpus].synthetic and not options.root:

@@ -7,6 +7,7 @@ from pathlib import Path
 from merflow.contracts.fold_id import FoldId
 from merflow.contracts.params import TrainingParams, TuningParams
 from merflow.contracts.study import DecidingTraining, SearchFile, StudySubject, read_search_file, write_search_file
+from merflow.corpus.splitting.splits import read_splits
 from merflow.errors import TuningError
 from merflow.folds.inputs import FoldInputs
 from merflow.inference.devices import device_of
@@ -36,7 +37,7 @@ class Search:
     def of(
         cls, variant: str, data: Data, *, location: StudyLocation, params: TuningParams, training: TrainingParams
     ) -> "Search":
-        """Read the folds of a new search.
+        """Read the folds of a new search; ``params.folds: auto`` becomes the first two of the splits, or the only one.
 
         Raises:
             PresetError: The variant is unknown.
@@ -44,6 +45,7 @@ class Search:
             FeatureError: ``features`` is missing or belongs to another manifest.
         """
         blind = training.model_copy(update={"shadow_selection": "off", "devices_per_fold": 1})
+        folds = params.folds_among(len(read_splits(data.splits).folds))
         read = [
             FoldInputs.read(
                 str(FoldId(variant, fold, params.seed)),
@@ -52,9 +54,9 @@ class Search:
                 features=data.features,
                 params=blind,
             )
-            for fold in params.folds
+            for fold in folds
         ]
-        return cls(location, tuple(read), params, blind)
+        return cls(location, tuple(read), params.model_copy(update={"folds": folds}), blind)
 
     @classmethod
     def load(cls, path: Path, data: Data, *, password: str | None = None) -> "Search":
@@ -118,7 +120,7 @@ class Search:
             space=self.space.facts,
             objective=objective_of(inputs.task),
             selection=str(inputs.selection),
-            folds=tuple(self.params.folds),
+            folds=tuple(inputs.fold for inputs in self.folds),
             seed=self.params.seed,
             protocol=inputs.splits.protocol,
             split_id=inputs.splits.split_id,

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 import merflow
+from merflow.contracts.params_files import shipped_params
 from merflow.contracts.taxonomy import taxonomy
-from merflow.corpus.readers.catalogue import READERS, check_protocol, reader
+from merflow.corpus.readers.catalogue import READERS, check_protocol, reader, with_usual_protocol
 from merflow.errors import CorpusError, SplitError
 
 SOURCE = Path(merflow.__path__[0])
@@ -51,6 +52,22 @@ def test_a_protocol_that_does_not_suit_a_corpus_is_refused(monkeypatch: pytest.M
     check_protocol("fixed", "speaker-10fold")
     with pytest.raises(SplitError, match=r"does not suit corpus 'fixed'; set splits.protocol to speaker-10fold or "):
         check_protocol("fixed", "session-5fold")
+
+
+def test_every_corpus_has_a_usual_protocol() -> None:
+    splits = shipped_params().splits
+    assert splits.protocol == "auto"
+    usual = {name: with_usual_protocol(splits, kind=kind).protocol for name, kind in READERS.items()}
+    assert usual == {
+        **dict.fromkeys(("iemocap", "synthetic", "synthetic-table"), "session-5fold"),
+        **dict.fromkeys(("mosei", "mosei-pickle", "synthetic-mosei", "synthetic-mosei-pickle"), "official"),
+        "table": "auto",
+    }
+    for name, protocol in usual.items():
+        check_protocol(name, protocol)
+        check_protocol(name, "auto")
+        named = splits.model_copy(update={"protocol": "speaker-10fold"})
+        assert with_usual_protocol(named, kind=reader(name)) == named
 
 
 def test_a_table_changes_with_its_text_and_its_recordings(table: Path) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from merflow.contracts.progress import Progress
-from merflow.contracts.protocols import PROTOCOLS, Protocol
+from merflow.contracts.protocols import PROTOCOLS, Protocol, ProtocolChoice
+from merflow.contracts.split_params import SplitParams
 from merflow.contracts.task import TaskChoice, TaskName
 from merflow.contracts.taxonomy import Taxonomy
 from merflow.corpus.readers.kind import Reader
@@ -122,6 +123,7 @@ READERS: dict[str, Reader] = {
         root="the IEMOCAP_full_release folder",
         licence="Licensed to each user by the University of Southern California; recordings may not be passed on.",
         protocols=_RELEASE_PROTOCOLS,
+        protocol="session-5fold",
         known_release=_iemocap_release,
         published=True,
     ),
@@ -130,6 +132,7 @@ READERS: dict[str, Reader] = {
         root="the CMU-MOSEI folder that contains Raw and label.csv",
         licence=_MOSEI_LICENCE,
         protocols=_MOSEI_PROTOCOLS,
+        protocol="official",
         task="sentiment",
         known_release=_mosei_release,
         published=True,
@@ -139,6 +142,7 @@ READERS: dict[str, Reader] = {
         root="CMU-MOSEI's aligned_50.pkl or unaligned_50.pkl",
         licence=_MOSEI_LICENCE,
         protocols=_MOSEI_PROTOCOLS,
+        protocol="official",
         task="sentiment",
         fingerprint=_file_fingerprint,
         known_release=_mosei_pickle_release,
@@ -150,6 +154,7 @@ READERS: dict[str, Reader] = {
         root="a generated release",
         licence=_NOBODY_RECORDED,
         protocols=_RELEASE_PROTOCOLS,
+        protocol="session-5fold",
         generate=_generate_release,
         sizes=SIZES,
     ),
@@ -158,6 +163,7 @@ READERS: dict[str, Reader] = {
         root="a generated release",
         licence=_NOBODY_RECORDED,
         protocols=_MOSEI_PROTOCOLS,
+        protocol="official",
         task="sentiment",
         generate=_generate_mosei,
         sizes=MOSEI_SIZES,
@@ -167,6 +173,7 @@ READERS: dict[str, Reader] = {
         root="a generated aligned_50.pkl or unaligned_50.pkl",
         licence=_NOBODY_RECORDED,
         protocols=_MOSEI_PROTOCOLS,
+        protocol="official",
         task="sentiment",
         fingerprint=_file_fingerprint,
         generate=_generate_mosei_pickles,
@@ -179,6 +186,7 @@ READERS: dict[str, Reader] = {
         root="a generated utterances.csv",
         licence=_NOBODY_RECORDED,
         protocols=_RELEASE_PROTOCOLS,
+        protocol="session-5fold",
         fingerprint=_table_fingerprint,
         generate=_generate_table,
         sizes=TABLE_SIZES,
@@ -218,6 +226,7 @@ def reader_of(manifest: "Manifest") -> Reader:
         kinds[0],
         licence=" ".join(dict.fromkeys(kind.licence for kind in kinds)),
         protocols=("cross-corpus",) if joined.is_cross else kinds[0].protocols,
+        protocol="cross-corpus" if joined.is_cross else kinds[0].protocol,
         generate=next((kind.generate for kind in kinds if kind.synthetic), None),
         known_release=None,
         notes=None,
@@ -230,8 +239,16 @@ def task_of_corpus(kind: Reader, choice: TaskChoice) -> TaskName:
     return kind.task if choice == "auto" else choice
 
 
-def check_protocol(corpus: str, protocol: Protocol, *, kind: Reader | None = None) -> None:
-    """Raise if a corpus cannot be split by a protocol.
+def with_usual_protocol(params: SplitParams, *, kind: Reader) -> SplitParams:
+    """Return the parameters with the usual protocol of the corpus in place of ``auto``.
+
+    It stays ``auto`` if the sessions, speakers and parts of the corpus decide, as in :func:`merflow.jobs.split.split`.
+    """
+    return params.model_copy(update={"protocol": kind.protocol}) if params.protocol == "auto" else params
+
+
+def check_protocol(corpus: str, protocol: ProtocolChoice, *, kind: Reader | None = None) -> None:
+    """Raise if a corpus cannot be split by a protocol; every corpus has a usual one, ``auto``.
 
     Args:
         corpus: Its name.
@@ -243,7 +260,7 @@ def check_protocol(corpus: str, protocol: Protocol, *, kind: Reader | None = Non
         SplitError: The protocol does not suit the corpus.
     """
     allowed = (kind or reader(corpus)).protocols
-    if protocol not in allowed:
+    if protocol not in (*allowed, "auto"):
         raise SplitError(
             f"protocol {protocol!r} does not suit corpus {corpus!r}; set splits.protocol to {' or '.join(allowed)}"
         )

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from merflow.contracts.progress import Progress
-from merflow.contracts.protocols import PROTOCOLS
+from merflow.contracts.protocols import PROTOCOLS, ProtocolChoice
 from merflow.contracts.protocols import Protocol as SplitProtocol
 from merflow.contracts.task import TaskName
 from merflow.contracts.taxonomy import Taxonomy
@@ -43,6 +43,8 @@ class Reader:
         licence: The terms of its recordings in a sentence, for the card of a model trained on them.
         task: The usual task of the corpus, for ``splits.task: auto``.
         protocols: The split protocols that suit the corpus.
+        protocol: The usual one of them, for ``splits.protocol: auto``. It is ``auto`` itself if it depends on the
+            sessions, speakers and parts in the corpus (:func:`merflow.corpus.splitting.protocols.usual_protocol`).
         fingerprint: Returns a digest of the corpus's files, which changes when one of them does. It is cheap, and it
             shows a pipeline when to index the corpus again.
         generate: Makes the corpus if no root is given; None for a corpus that has to be on disk.
@@ -58,6 +60,7 @@ class Reader:
     licence: str = "Unknown to merflow; ask whoever recorded the utterances."
     task: TaskName = "emotion"
     protocols: tuple[SplitProtocol, ...] = PROTOCOLS
+    protocol: ProtocolChoice = "auto"
     fingerprint: Callable[[Path], str] = folder_fingerprint
     generate: Generate | None = None
     sizes: tuple[str, ...] = ()

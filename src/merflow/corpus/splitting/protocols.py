@@ -1,12 +1,12 @@
 """Choice of the folds: test data by protocol, then development data from the rest."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import numpy as np
 import pandas as pd
 
-from merflow.contracts.protocols import Part
+from merflow.contracts.protocols import FIXED_FOLDS, Part, Protocol
 from merflow.contracts.split_params import SplitParams
 from merflow.corpus.manifest import Manifest
 from merflow.corpus.splitting.development import Drawn, TrainingData, draw_development
@@ -19,6 +19,26 @@ from merflow.corpus.splitting.tested_groups import TestedGroups, tested_groups
 Parts = dict[Part, pd.DataFrame]
 # Protocols that read the parts from the column official_split.
 _NAMED_PARTS = ("official", "cross-corpus")
+
+
+def usual_protocol(manifest: Manifest, *, params: SplitParams, suitable: Sequence[Protocol]) -> Protocol:
+    """Return the protocol for ``splits.protocol: auto`` of a corpus whose reader names none.
+
+    It is ``session-5fold`` for five sessions, else ``official`` if the corpus has a part to train on and one to test,
+    else ``k-fold`` if there are enough speakers, else ``leave-one-speaker-out``. If none of these is suitable, it is
+    the first protocol that is.
+
+    Raises:
+        SplitError: No utterance has a label of the task.
+    """
+    rows = _labelled(manifest, params).rows
+    fits: dict[Protocol, bool] = {
+        "session-5fold": rows["session"].nunique() == FIXED_FOLDS["session-5fold"],
+        "official": {"train", "test"} <= set(rows["official_split"]),
+        "k-fold": rows["speaker"].nunique() >= params.folds,
+        "leave-one-speaker-out": True,
+    }
+    return next((name for name, fit in fits.items() if fit and name in suitable), suitable[0])
 
 
 def fold_count(manifest: Manifest, *, params: SplitParams) -> int:

@@ -48,7 +48,7 @@ class Splits:
     @property
     def protocol(self) -> Protocol:
         """Protocol that chooses the test data."""
-        return self.params.protocol
+        return self.params.named_protocol
 
     @property
     def development(self) -> Development:
@@ -125,7 +125,7 @@ def make_splits(manifest: Manifest, *, params: SplitParams) -> Splits:
             pd.DataFrame({"fold": fold.fold, "utterance_id": rows["utterance_id"], "part": part})
             for part, rows in parts.items()
         ]
-    rows = pd.concat(tables).assign(protocol=params.protocol).sort_values(["fold", "utterance_id"])
+    rows = pd.concat(tables).assign(protocol=params.named_protocol).sort_values(["fold", "utterance_id"])
     return Splits(
         rows=conform(rows, SPLITS, where="splits").to_pandas(),
         params=params,

@@ -61,7 +61,7 @@ def run_trials(request: str, *, manifest: str, splits: str, features: str, study
     parsed = TrialsRequest.from_json(request)
     shared, data = SharedFiles(Path(parsed.workspace)), Data(Path(manifest), Path(splits), Path(features))
     search = Search.load(Path(study), data)
-    fetch_inputs(search.first, data, shared, folds=search.params.folds)
+    fetch_inputs(search.first, data, shared, folds=search.subject.folds)
     trials = shared.workspace.trials / digest([search.location.url, search.location.name])
     with trying(trials, shared):
         count = job(Path(study), data, checkpoints=trials, run=Path(run), worker=parsed.worker)
