@@ -170,7 +170,8 @@ def _made(
     """
     from merflow.cli.own_files import carry_along
     from merflow.corpus.source import CorpusSource
-    from merflow.folds.profiles import check_encoders, profile_of
+    from merflow.folds.profiles import profile_of
+    from merflow.folds.requested_streams import check_encoders
     from merflow.jobs.prepare import prepare
     from merflow.presets.variants import chosen
 
