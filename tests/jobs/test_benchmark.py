@@ -34,7 +34,7 @@ from tests.jobs.tiny_benchmark import VARIANTS, run
 @pytest.fixture(scope="module")
 def finished(tiny_release: Path, params: Params, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("benchmark")
-    run(tiny_release, params, out)
+    run(tiny_release, params, out, workers=2)
     return out
 
 
@@ -57,7 +57,7 @@ def test_a_repetition_keeps_what_is_done_and_gives_the_same_results(
     before = (finished / "results.json").read_bytes()
     times = {path: path.stat().st_mtime_ns for path in finished.glob(f"folds/*/*/*/{RECORD}")}
     assert len(times) == 2
-    run(tiny_release, params, finished, workers=1)
+    run(tiny_release, params, finished)
     assert (finished / "results.json").read_bytes() == before
     assert times == {path: path.stat().st_mtime_ns for path in times}
 

@@ -28,7 +28,7 @@ def runs(tiny_release: Path, params: Params, tmp_path_factory: pytest.TempPathFa
     root = tmp_path_factory.mktemp("runs")
     settings = params.model_copy(update={"tracking": params.tracking.model_copy(update={"uri": "none"})})
     source = CorpusSource("synthetic", tiny_release)
-    benchmark(source, variants=[TEXT, SPEECH], out=root / "first", params=settings, name="first", command="")
+    benchmark(source, variants=[TEXT, SPEECH], out=root / "first", params=settings, name="first", command="", workers=1)
     trained(root / "first", TEXT, params, out=root / "second/folds/context-mmt/bert-fc-frozen/fold-1", max_epochs=1)
     shutil.copy(root / "first/manifest.parquet", root / "second/manifest.parquet")
     return root

@@ -50,7 +50,9 @@ def corpora(release: Path, table: Path) -> Corpora:
 
 
 def run(corpora: Corpora, params: Params, out: Path) -> CorpusMatrix:
-    return cross_corpus(corpora, variants=VARIANTS, out=out, params=params, name="matrix", command="merflow ...")
+    return cross_corpus(
+        corpora, variants=VARIANTS, out=out, params=params, name="matrix", command="merflow ...", workers=1
+    )
 
 
 def test_every_cell_is_a_run_of_its_own(finished: Path) -> None:

@@ -42,7 +42,15 @@ def finished(tiny_release: Path, params: Params, tmp_path_factory: pytest.TempPa
     }
     settings = params.model_copy(update=changes)
     source = CorpusSource("synthetic", tiny_release)
-    benchmark(source, variants=VARIANTS, out=out, params=settings, name="monday", command="merflow benchmark X")
+    benchmark(
+        source,
+        variants=VARIANTS,
+        out=out,
+        params=settings,
+        name="monday",
+        command="merflow benchmark X",
+        workers=1,
+    )
     return out
 
 

@@ -12,6 +12,6 @@ VARIANTS = ("context-mmt:wavlm-fc-frozen", "context-mmt:mmt-finetuned")
 
 
 def run(release: Path, params: Params, out: Path, **changes: object) -> Results:
-    settings = {"variants": VARIANTS, "name": "test", "command": "merflow benchmark ...", "workers": 2} | changes
+    settings = {"variants": VARIANTS, "name": "test", "command": "merflow benchmark ...", "workers": 1} | changes
     results = benchmark(CorpusSource("iemocap", release), out=out, params=params, **settings)  # type: ignore[arg-type]
     return of_emotions(results)

@@ -14,34 +14,9 @@ from typing import Any
 
 from merflow.pipelines.lint.package import Package, Task
 from merflow.storage.local import digest
+from tests.pipelines.requests_of_run import requests_of_run
 
 ROOT = Path(__file__).parents[2]
-
-_PROGRAM = """
-import json, sys
-from functools import partial
-from pathlib import Path
-from merflow.contracts.requests import ListFoldsRequest
-from merflow.contracts.transcripts import with_transcripts
-from merflow.jobs import steps
-from tests.jobs.inputs_of_folds import inputs_of_folds, write_features
-
-settings, promotion, changed = json.loads(sys.argv[1])
-names = "index validate transcribe split extract list_folds classics track evaluate".split()
-plan = steps.plan_benchmark
-if promotion:
-    names += "package register gate promote".split()
-    plan = partial(steps.plan_promotion, **promotion)
-looks = {name: settings[name] for name in ("corpus", "root", "transcribe", "profile", "params", "workspace")}
-requests = dict(zip(names, plan(command="", digests=steps.fingerprint(**looks), **settings), strict=True))
-trainings = ListFoldsRequest.from_json(requests["list_folds"]).trainings
-streams = dict.fromkeys(stream for each in trainings for stream in each.streams)
-features = Path(settings["workspace"]) / "artifacts/features"
-write_features(features, with_transcripts(streams, {"truth": "truth", "asr": "truth"}), inputs=changed)
-inputs = {name: str(inputs_of_folds() / name) for name in ("manifest", "splits", "run")}
-items = steps.list_folds(requests["list_folds"], features=str(features), **inputs)
-print(json.dumps([requests, items]))
-"""
 
 
 @dataclass(frozen=True)
@@ -109,7 +84,11 @@ class Run:
             "presets": "",
             "params": self.params,
         }
-        command = [sys.executable, "-c", _PROGRAM, json.dumps([settings, self.promotion, dict(self.inputs)])]
+        inputs = dict(self.inputs)
+        if self.source == ROOT / "src":
+            return requests_of_run(settings, self.promotion, inputs)
+        given = json.dumps([settings, self.promotion, inputs])
+        command = [sys.executable, "-m", "tests.pipelines.requests_of_run", given]
         environment = {**os.environ, "PYTHONPATH": f"{self.source}{os.pathsep}{ROOT}"}
         done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr

@@ -19,17 +19,10 @@ from merflow.runs.code_closure import (
     names_imported,
     source_digest,
 )
+from tests.jobs.forked_interpreter import modules_after
 
-# Prints the files of merflow that importing modules loads.
-_LOADED = """
-import importlib, sys
-from pathlib import Path
-for name in sys.argv[1:]:
-    importlib.import_module(name)
-for name, module in sys.modules.items():
-    if name.split(".")[0] == "merflow" and module.__file__ and Path(module.__file__).stat().st_size:
-        print(module.__file__)
-"""
+# Large libraries that jobs import, loaded once for all of them.
+_LIBRARIES = ("torch", "pandas", "scipy.stats", "optuna", "matplotlib.pyplot", "sklearn", "soundfile", "einops")
 # Step -> the steps whose files it may load beyond its own: models and presets come by content, MLflow only records.
 BEYOND = {"extract": ["presets"], **{step: ["presets", "track"] for step in ("train", "study", "package")}}
 # Step -> files that only what is left out imports: the registry's types, and what MLflow records and tries a model by.
@@ -53,11 +46,29 @@ def test_every_entry_is_a_module() -> None:
         assert all((SOURCE / entry).is_file() for entry in entries)
 
 
+@pytest.fixture(scope="module")
+def modules_of_steps() -> dict[str, list[str]]:
+    """Return the modules that the job of each step loads."""
+    names = {step: [_name_of(entry) for entry in entries] for step, entries in ENTRIES.items()}
+    return modules_after(names, preloaded=_LIBRARIES)
+
+
+def _name_of(entry: str) -> str:
+    return f"merflow.{entry.removesuffix('.py').replace('/', '.')}"
+
+
+def _files_of(modules: list[str]) -> set[Path]:
+    """Return the files of merflow's modules that are not empty, relative to merflow's folder."""
+    parts = [name.split(".")[1:] for name in modules if name.split(".")[0] == "merflow"]
+    paths = {Path(*each, "__init__.py") for each in parts} | {Path(*each).with_suffix(".py") for each in parts if each}
+    return {path for path in paths if (SOURCE / path).is_file() and (SOURCE / path).stat().st_size}
+
+
 @pytest.mark.parametrize("step", sorted(ENTRIES))
-def test_all_that_a_job_loads_is_among_its_files_or_left_out_on_purpose(step: str) -> None:
-    modules = [f"merflow.{entry.removesuffix('.py').replace('/', '.')}" for entry in ENTRIES[step]]
-    told = subprocess.run([sys.executable, "-c", _LOADED, *modules], check=True, capture_output=True, text=True).stdout
-    loaded = {Path(line).relative_to(SOURCE) for line in told.splitlines()}
+def test_all_that_a_job_loads_is_among_its_files_or_left_out_on_purpose(
+    modules_of_steps: dict[str, list[str]], step: str
+) -> None:
+    loaded = _files_of(modules_of_steps[step])
     assert {Path(entry) for entry in ENTRIES[step]} <= loaded
     docstring_alone = {Path("__init__.py")}
     beyond = {path for other in BEYOND.get(step, ()) for path in closure(other)}

@@ -168,7 +168,8 @@ def _check_names(
         user_presets = read_presets(presets, profile=profile)
     named = chosen(variants, user_presets)
     if is_file(params.features.profile) or params.features.encoders_folder:
-        from merflow.folds.profiles import check_encoders, profile_of
+        from merflow.folds.profiles import profile_of
+        from merflow.folds.requested_streams import check_encoders
 
         profile_of(params.features.profile)
         check_encoders(profile, presets=named, encoders_folder=params.features.encoders_folder)

@@ -155,7 +155,8 @@ def _made(
     """
     from merflow.cli.own_files import carry_along
     from merflow.corpus.readers.catalogue import reader, with_usual_protocol
-    from merflow.folds.profiles import check_encoders, profile_of
+    from merflow.folds.profiles import profile_of
+    from merflow.folds.requested_streams import check_encoders
     from merflow.jobs.prepare import prepare
     from merflow.jobs.tuned_folds import with_known_folds
     from merflow.presets.variants import chosen

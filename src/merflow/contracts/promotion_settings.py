@@ -13,12 +13,14 @@ from merflow.contracts.model_package import Kind
 from merflow.contracts.strict import Strict, parse
 from merflow.errors import ParamsError, nearest
 
+BEST = "best"  # instead of a variant: the best one of the results
+
 
 class PromotionSettings(Strict):
     """The settings.
 
     Attributes:
-        variant: ``model:preset`` of the variant to promote, or ``best`` for the best one of the results.
+        variant: ``model:preset`` of the variant to promote, or ``best`` (:data:`BEST`).
         kind: ``refit`` on all data, or ``ensemble`` of the fold models.
         registered_name: The registered model in MLflow.
         mode: ``enforce`` refuses a version that fails a check of the gate, ``warn`` promotes it and says what failed,
@@ -29,7 +31,7 @@ class PromotionSettings(Strict):
         approval_h: Hours to wait for a person's approval, counted from the decision; 0 asks for none.
     """
 
-    variant: str = "best"
+    variant: str = BEST
     kind: Kind = "refit"
     registered_name: Annotated[str, Field(min_length=1)] = "merflow"
     mode: Mode = "enforce"

@@ -1,32 +1,26 @@
 """A benchmark from a corpus to a report without KFP. It runs the pipeline's jobs, so the numbers are the same."""
 
-import io
-import sys
 from collections.abc import Sequence
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import redirect_stderr
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from merflow.contracts.fold_id import parse_fold_id
 from merflow.contracts.invocation import Invocation, write_invocation
-from merflow.contracts.params import Params, TrainingParams
+from merflow.contracts.params import Params
 from merflow.contracts.presets import EncoderProfile, UserPresets
-from merflow.contracts.processes import in_processes
-from merflow.contracts.progress import Progress, plain_lines, say
+from merflow.contracts.progress import Progress, say
 from merflow.contracts.score_results import AnyResults, read_any_results
 from merflow.corpus.source import CorpusSource
 from merflow.corpus.splitting.splits import read_splits
-from merflow.errors import MerflowError, TrainingError
-from merflow.folds.profiles import check_encoders, profile_of
-from merflow.inference.devices import gpus, processes_at_once
+from merflow.errors import MerflowError
+from merflow.folds.profiles import profile_of
+from merflow.folds.requested_streams import check_encoders
+from merflow.inference.devices import processes_at_once
 from merflow.jobs.classics import classics
 from merflow.jobs.data_versions import recorded_versions
 from merflow.jobs.evaluate import evaluate
 from merflow.jobs.prepare import prepare
 from merflow.jobs.track import track
-from merflow.jobs.train import train
+from merflow.jobs.train_folds import train_folds
 from merflow.presets.variants import chosen, folds_of
 from merflow.runs.data import Data
 from merflow.runs.run_folder import RESULTS
@@ -152,7 +146,7 @@ def train_and_evaluate(
     items = folds_of(variants, folds=len(read_splits(data.splits).folds), seeds=params.plan.seeds)
     at_once = workers or processes_at_once(params.training, wanted=len(items))
     say(f"benchmark: {at_once} of {len(items)} fold(s) at a time (--workers)")
-    trained = _train_all(
+    trained = train_folds(
         items, workspace=workspace, shared=shared, params=params.training, workers=at_once, progress=progress
     )
     return evaluate(
@@ -186,60 +180,3 @@ def _variants_of(results: Path) -> list[str]:
         return list(read_any_results(results).variants)
     except MerflowError:
         return []
-
-
-def _train_all(
-    items: Sequence[str],
-    *,
-    workspace: Workspace,
-    shared: dict[str, Any],
-    params: TrainingParams,
-    workers: int,
-    progress: Progress | None,
-) -> list[Path]:
-    """Train all folds and return their folders in the same order; if a fold fails, the others are stopped.
-
-    The processes are spread evenly over the GPUs.
-    """
-    folders = [workspace.fold(parse_fold_id(item)) for item in items]
-    train_one = _train_printing if progress is None else _train_silently
-    tell = progress or plain_lines()
-    trained = 0
-
-    def finished(output: str) -> None:
-        nonlocal trained
-        trained += 1
-        sys.stderr.write(output)
-        tell("train folds", trained, len(items))
-
-    tell("train folds", 0, len(items))
-    calls = [
-        partial(train_one, item, out=folder, checkpoints=workspace.checkpoints, params=params, **shared)
-        for item, folder in zip(items, folders, strict=True)
-    ]
-    try:
-        in_processes(
-            calls,
-            workers=workers,
-            finished=finished,
-            environments=[{"CUDA_VISIBLE_DEVICES": gpu} for gpu in gpus(params)],
-        )
-    except BrokenProcessPool as error:
-        raise TrainingError(
-            f"the process of a fold was killed, perhaps for lack of memory ({workers} ran at the same time); run the "
-            "same command again with fewer --workers"
-        ) from error
-    return folders
-
-
-def _train_printing(item: str, **settings: Any) -> str:  # noqa: ANN401 - as `train`
-    train(item, **settings)
-    return ""
-
-
-def _train_silently(item: str, **settings: Any) -> str:  # noqa: ANN401 - as `train`
-    """Train a fold and return its output lines; the parent process prints them between its progress bars."""
-    output = io.StringIO()
-    with redirect_stderr(output):
-        train(item, progress=lambda *_: None, **settings)
-    return output.getvalue()

@@ -25,7 +25,8 @@ from merflow.corpus.source import CorpusSource, named_sources
 from merflow.errors import CorpusError
 from merflow.evaluation.report.matrix.page import write_matrix_report
 from merflow.evaluation.report.origin import Origin
-from merflow.folds.profiles import check_encoders, profile_of
+from merflow.folds.profiles import profile_of
+from merflow.folds.requested_streams import check_encoders
 from merflow.jobs.benchmark import train_and_evaluate
 from merflow.jobs.prepare import prepared_folds, prepared_manifest
 from merflow.presets.variants import chosen, read_video

@@ -22,7 +22,8 @@ from merflow.features.encoders.precomputed import bound
 from merflow.features.extraction.filling import Effort
 from merflow.features.extraction.stored_streams import Pace, StoredStream, extract_streams
 from merflow.features.extraction.transcript_choice import choose_transcripts, has_both_transcripts
-from merflow.folds.profiles import check_encoders, profile_of, streams_of_all
+from merflow.folds.profiles import profile_of
+from merflow.folds.requested_streams import check_encoders, streams_of_all
 from merflow.presets.variants import chosen
 
 

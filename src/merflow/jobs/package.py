@@ -10,8 +10,9 @@ from pathlib import Path
 
 from merflow.contracts.model_package import CARD_HTML
 from merflow.contracts.progress import Progress
+from merflow.contracts.promotion_settings import BEST
 from merflow.errors import PromotionError
-from merflow.jobs.register import BEST, PackageSettings, best_of, build, package_folder
+from merflow.jobs.register import PackageSettings, best_of, build, package_folder
 from merflow.jobs.stress import PAGE
 from merflow.promotion.packaging.benchmarked import find_variant
 from merflow.promotion.packaging.lineage import variant_run_of

@@ -35,7 +35,8 @@ from merflow.corpus.readers.catalogue import check_protocol, reader, with_usual_
 from merflow.corpus.source import CorpusSource
 from merflow.errors import TuningError
 from merflow.folds.presets import parse_presets, streams_of, training_of
-from merflow.folds.profiles import check_encoders, profile_of, streams_of_all
+from merflow.folds.profiles import profile_of
+from merflow.folds.requested_streams import check_encoders, streams_of_all
 from merflow.jobs.run_settings import RunSettings, check_package, digests_of, dvc_versions, params_of
 from merflow.jobs.tuned_folds import with_known_folds
 from merflow.presets.variants import chosen, read_video

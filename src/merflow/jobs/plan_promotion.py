@@ -5,10 +5,9 @@ from dataclasses import dataclass
 
 from merflow.contracts.package_facts import PackageFacts
 from merflow.contracts.promotion_requests import GateRequest, PackageRequest, PromoteRequest, RegisterRequest
-from merflow.contracts.promotion_settings import PromotionSettings
+from merflow.contracts.promotion_settings import BEST, PromotionSettings
 from merflow.errors import ParamsError, PresetError, nearest
 from merflow.jobs.plan import BenchmarkPlan, plan_benchmark
-from merflow.jobs.register import BEST
 from merflow.jobs.run_settings import RunSettings, params_of
 from merflow.promotion.gate.gate import policy_in
 from merflow.runs.code_closure import code_digest

@@ -7,6 +7,7 @@ from pathlib import Path
 from merflow.contracts.model_package import CARD_MD, Kind, read_package
 from merflow.contracts.numerals import percent
 from merflow.contracts.progress import Progress, plain_lines, say
+from merflow.contracts.promotion_settings import BEST
 from merflow.contracts.score_results import read_any_results
 from merflow.contracts.stress_results import write_stress
 from merflow.contracts.use_exception import UseException, write_exception
@@ -18,8 +19,6 @@ from merflow.promotion.packaging.mlflow_model import log_version_model
 from merflow.promotion.packaging.package import build_package, existing_package
 from merflow.promotion.registry.registry import Registry, register_version
 from merflow.runs.run_folder import RESULTS
-
-BEST = "best"
 
 
 @dataclass(frozen=True)

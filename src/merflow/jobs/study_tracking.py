@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from merflow.contracts.params import TrackingParams
 from merflow.contracts.study import StudyResults, StudyRunFile, read_study_run, write_study_run
@@ -10,8 +11,11 @@ from merflow.runs.workspace import Workspace
 from merflow.storage.local import digest
 from merflow.tracking.connection import tracking_uri
 from merflow.tracking.study_run import StudyRun, TrialFacts, open_study_run
-from merflow.tuning.outcome import Outcome, TrialRow
 from merflow.tuning.search import Search
+from merflow.tuning.trial_row import TrialRow
+
+if TYPE_CHECKING:  # it measures importance with scikit-learn, which the workers do not need
+    from merflow.tuning.outcome import Outcome
 
 _ENDED = ("complete", "pruned", "diverged", "failed")
 
@@ -55,7 +59,7 @@ def trial_facts(row: TrialRow, *, figure: str) -> TrialFacts:
     return TrialFacts(row.number, row.state, figure, row.figure, row.folds, row.steps, row.values, row.seconds)
 
 
-def log_study(run: Path, outcome: Outcome, *, results: StudyResults, files: Sequence[Path]) -> None:
+def log_study(run: Path, outcome: "Outcome", *, results: StudyResults, files: Sequence[Path]) -> None:
     """Complete the study's run: add missing runs of trials, figures and files."""
     tracked = study_run(run)
     if tracked is None:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from merflow.jobs.study_tracking import study_run, trial_facts
 from merflow.runs.data import Data
-from merflow.tuning.outcome import TrialRow
 from merflow.tuning.search import Search
 from merflow.tuning.study import database_errors, open_study
+from merflow.tuning.trial_row import TrialRow
 from merflow.tuning.trials import Trials
 from merflow.tuning.worker import work
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from merflow.contracts.extracted_features import read_extracted_features
 from merflow.contracts.progress import saying_errors
 from merflow.contracts.promotion_requests import GateRequest, PackageRequest, PromoteRequest, RegisterRequest
+from merflow.contracts.promotion_settings import BEST
 from merflow.errors import RegistryError
 from merflow.jobs.steps.corpus_files import fetch_recordings
 from merflow.jobs.steps.feature_files import encoder_folders, fetch_features, fetch_models
@@ -89,7 +90,7 @@ def package(
     """Run :func:`merflow.jobs.package.package` on folds, by fingerprint; return the variant."""
     from merflow.jobs.package import package as job
     from merflow.jobs.package import put_together
-    from merflow.jobs.register import BEST, PackageSettings, best_of
+    from merflow.jobs.register import PackageSettings, best_of
 
     parsed = PackageRequest.from_json(request)
     shared = SharedFiles(Path(parsed.workspace))
