@@ -40,6 +40,18 @@ def test_drift_exits_with_3(package: Path, tmp_path: Path) -> None:
     assert merflow("monitor", log, "--model", package, "--out", tmp_path / "out").code == 3
 
 
+def test_labels_that_are_too_few_are_mentioned(package: Path, tmp_path: Path) -> None:
+    log = log_of(World(), package, tmp_path / "log.jsonl")
+    _, labels = World().traffic(300, seed=3)
+    (tmp_path / "labels.csv").write_text(
+        "clip_id,label\n" + "".join(f"{n},{v}\n" for n, v in list(labels.items())[:16])
+    )
+    options = ("--labels", tmp_path / "labels.csv", "--out", tmp_path / "out")
+    said = merflow("monitor", log, "--model", package, *options)
+    assert said.code == 0
+    assert "Note: 16 labels came back; checking accuracy and coverage takes 50." in " ".join(said.out.split())
+
+
 def test_too_few_clips_exit_with_0_and_a_note(package: Path, tmp_path: Path) -> None:
     log = log_of(SHIFTED, package, tmp_path / "log.jsonl", clips=60)
     said = merflow("monitor", log, "--model", package, "--out", tmp_path / "out")

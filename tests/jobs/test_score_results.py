@@ -20,6 +20,7 @@ from merflow.jobs.compare import compare
 from merflow.jobs.evaluate import evaluate
 from merflow.jobs.index import index
 from merflow.jobs.plots import plots
+from merflow.jobs.report import report
 from merflow.jobs.split import split
 from merflow.runs.fold_folder import MODEL, LabelledUtterances, write_predictions
 from tests.contracts.records import SPLITS, epoch, fold_record
@@ -137,3 +138,10 @@ def test_folds_of_two_tasks_are_refused(run: Path, params: Params, tmp_path: Pat
         )
     with pytest.raises(EvaluationError, match=refused):
         compare([first, other], params=params.evaluation, manifest=run / "manifest.parquet")
+
+
+def test_a_report_on_runs_of_two_tasks_names_the_tasks(run: Path, params: Params, tmp_path: Path) -> None:
+    other = tmp_path / "emotion"
+    write_fold_record(other / "folds" / "mfdr" / "full" / "fold-1" / MODEL, fold_record(split_params=SPLITS))
+    with pytest.raises(EvaluationError, match=r"different tasks, .*valence.* and emotion .*; report the folds of one"):
+        report([run, other], out=tmp_path / "both", command="", params=params.evaluation)

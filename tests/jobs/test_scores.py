@@ -17,7 +17,9 @@ from merflow.contracts.task import SCALES
 from merflow.corpus.manifest import read_manifest
 from merflow.corpus.splitting.splits import read_splits
 from merflow.corpus.synthetic.release import synthesize
+from merflow.errors import PresetError
 from merflow.evaluation.report.terminal import comparison_tables, results_table
+from merflow.folds.presets import parse_presets
 from merflow.inference.answers import ScorePrediction
 from merflow.inference.ensemble import load_ensemble
 from merflow.jobs.classics import classics
@@ -25,6 +27,7 @@ from merflow.jobs.compare import compare
 from merflow.jobs.evaluate import evaluate
 from merflow.jobs.extract import extract
 from merflow.jobs.index import index
+from merflow.jobs.prepare import prepared_folds
 from merflow.jobs.split import split
 from merflow.jobs.train import train
 from merflow.runs.fold_folder import (
@@ -104,6 +107,21 @@ def test_every_model_trains_a_fold_and_predicts_scores(rated: Path, params: Para
     assert set(shown.emotions) <= set(SCALES["valence"].groups)
     assert shown.utterances[0].probabilities.keys() == {"valence"}
     assert (folder / MODEL).is_dir()
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [("monitor: dev_ua", "task valence has no dev_ua"), ("sampling: class-balanced", "without classes to balance")],
+)
+def test_a_recipe_for_emotions_is_refused_before_features_are_extracted(
+    rated: Path, params: Params, tmp_path: Path, setting: str, said: str
+) -> None:
+    text = f"presets: {{'mfdr:mine': {{base: 'mfdr:full', stages: [{{{setting}}}]}}}}"
+    settings = params.model_copy(update={"splits": read_splits(rated / "splits.parquet").params})
+    given: dict[str, Any] = {"variants": ["mfdr:mine"], "user_presets": parse_presets(text, where="mine.yaml")}
+    with pytest.raises(PresetError, match=said):
+        prepared_folds(rated / "manifest.parquet", **given, store=tmp_path / "store", out=tmp_path, params=settings)
+    assert not (tmp_path / "store").exists()
 
 
 def test_classics_predict_scores_with_settings_of_development_data(rated: Path, params: Params) -> None:

@@ -13,7 +13,7 @@ from merflow.contracts.scores import Accuracy, Bias, Biases, NonePaper, OverSeed
 from merflow.tracking.mlflow_runs import BenchmarkRun
 from merflow.tracking.notes import variant_note
 from merflow.tracking.variant_run import figures_of
-from tests.contracts.records import RECIPE, planned_fold
+from tests.contracts.records import RECIPE, SPLITS, planned_fold
 from tests.evaluation.finished import TRAINING, comparison, fold, published, results_of_three, variant
 from tests.evaluation.scores.rated import results_of_three as results_of_three_scores
 from tests.tracking.recorded import artifacts, opened, runs
@@ -242,3 +242,16 @@ def test_the_searches_in_the_docs_find_what_they_promise(tmp_path: Path, report:
         query = search.replace("MANIFEST/SPLIT", f"{'a' * 16}/{'b' * 16}")
         found = client.search_runs([experiment.experiment_id], query)
         assert {run.info.run_name for run in found} == names, search
+
+
+def test_a_search_of_the_docs_finds_the_variants_of_one_task(tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    opened(uri, "of emotions").fold(planned_fold()).finish("FINISHED")
+    rated = SPLITS.model_copy(update={"task": "valence"})
+    opened(uri, "of scores").fold(planned_fold(classes=(), split_params=rated)).finish("FINISHED")
+    client = MlflowClient(uri)
+    experiment = client.get_experiment_by_name("merflow")
+    search = "tags.task = 'valence' and tags.merflow.kind = 'variant'"
+    assert f"`{search}`" in Path("docs/tracking.md").read_text()
+    (found,) = client.search_runs([experiment.experiment_id], search)
+    assert found.data.tags["merflow.benchmark_id"] == "of scores"

@@ -4,6 +4,7 @@ import optuna
 import pytest
 
 from merflow.contracts.presets import Preset
+from merflow.contracts.task import SCALES, Regression
 from merflow.errors import TuningError
 from merflow.models import MODELS
 from merflow.presets import catalogue
@@ -41,6 +42,29 @@ def test_the_presets_own_values_are_in_its_space_and_change_nothing() -> None:
         for tuned, own in zip(same.recipes, preset.recipes, strict=True):
             assert tuned.model_dump(exclude={"encoder_lr"}) == own.model_dump(exclude={"encoder_lr"})
             assert (tuned.encoder_lr or tuned.lr) == (own.encoder_lr or own.lr)
+
+
+@pytest.mark.parametrize("task", SCALES.values(), ids=str)
+def test_a_presets_settings_for_scores_are_in_its_space_and_change_nothing(task: Regression) -> None:
+    for preset in catalogue.presets().values():
+        rated = preset.for_task(task)
+        of = SearchSpace.of(rated, recipes=rated.recipes, scores=True)
+        for tuned, own in zip(of.applied(of.defaults()).recipes, rated.recipes, strict=True):
+            assert tuned.model_dump(exclude={"encoder_lr"}) == own.model_dump(exclude={"encoder_lr"})
+
+
+def test_bounds_surround_the_papers_settings_for_emotions_and_for_scores() -> None:
+    preset = catalogue.preset("mfdr:full")
+    for own, scores in ((preset, False), (preset.for_task(SCALES["sentiment"]), True)):
+        found = SearchSpace.of(own, recipes=own.recipes, scores=scores).facts
+        (recipe,) = own.recipes
+        assert found["recipe.batch_size"]["choices"] == [
+            recipe.batch_size // 2,
+            recipe.batch_size,
+            2 * recipe.batch_size,
+        ]
+        bounds = found["recipe.lr"]["low"], found["recipe.lr"]["high"]
+        assert bounds == pytest.approx((recipe.lr / 10, recipe.lr * 10))
 
 
 def test_settings_that_a_preset_fixes_are_never_tuned() -> None:

@@ -53,9 +53,9 @@ def monitor(
 ) -> None:
     """Compare the clips that a model answers in use with the data that it was measured on.
 
-    Durations, levels, numbers of words, confidence, predicted emotions and abstention are compared with the held-out
-    data; coverage and accuracy are checked where labels came back. The exit code is 0 without drift and for too few
-    clips, and 3 for drift.
+    Durations, levels, numbers of words, abstention, and confidence with predicted emotions, or scores with the widths
+    of their intervals, are compared with the held-out data. Where labels came back, coverage and accuracy, or the error
+    of scores, are checked too. The exit code is 0 without drift and for too few clips, and 3 for drift.
 
     Example: `merflow monitor traffic.jsonl --model models:/merflow@champion --since 7d`
     """
@@ -85,8 +85,8 @@ def monitor(
     else:
         if results.enough:
             print_table(checks_table(results))
-        for line in drift_verdict(results).sentences:
-            OUT.print(line)
+        for line in (*drift_verdict(results).sentences, *(f"Note: {caution}" for caution in results.cautions)):
+            OUT.print(line, markup=False)
         OUT.print(f"\nPage: {page}")
     if results.drifted:
         raise typer.Exit(DRIFT_CODE)

@@ -118,7 +118,10 @@ def tune(
         return
     print_table(best_trials(results))
     OUT.print(f"\nPreset {results.preset} is in {out / PRESETS}; the study's page is {out / PAGE}")
-    OUT.print(f"To test it: merflow benchmark --presets {out / PRESETS} --models {variant},{results.preset} --out DIR")
+    OUT.print(
+        f"To test it: merflow benchmark --presets {out / PRESETS} --models {variant},{results.preset} --out DIR, with "
+        "this command's options for the corpus, the task and the splits"
+    )
 
 
 def _given(manifest: Path | None, splits: Path | None, features: Path | None) -> Data | None:

@@ -20,7 +20,7 @@ class TrackedRun(Strict):
         experiment: Name of MLflow's experiment.
         name: The run's name for people.
         benchmark_id: Digest that is the same in every process and every repetition of this benchmark.
-        tags: Corpus, versions of the data, protocol and commit.
+        tags: Task, corpus, versions of the data, protocol and commit.
         data_tags: DVC's versions of manifest and splits, for the run and all runs below it; empty if DVC has others.
         data_url: Address of the splits in DVC's remote; empty if DVC has none.
         params: Settings of the benchmark.

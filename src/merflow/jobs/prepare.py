@@ -6,13 +6,14 @@ from pathlib import Path
 from merflow.contracts.params import Params
 from merflow.contracts.presets import EncoderProfile, UserPresets
 from merflow.contracts.progress import Progress
+from merflow.contracts.task import task_of
 from merflow.corpus.source import CorpusSource
 from merflow.jobs.extract import extract
 from merflow.jobs.index import index
 from merflow.jobs.split import split
 from merflow.jobs.transcribe import transcribe
 from merflow.jobs.validate import validate
-from merflow.presets.variants import read_video
+from merflow.presets.variants import chosen, read_video
 from merflow.runs.data import Data
 from merflow.runs.workspace import Workspace
 
@@ -117,12 +118,16 @@ def prepared_folds(
 
     Raises:
         SplitError: The protocol does not suit the corpus, or the splits lack one of the ``needed_folds``.
+        PresetError: A variant is unknown, or its recipe needs something that the task does not have.
         MerflowError: A job failed.
     """
     splits, features = out / "splits.parquet", out / "features.json"
     folds = split(manifest, out=splits, params=params.splits)
     for fold in needed_folds:
         folds.check_fold(fold)
+    task = task_of(folds.params.named_task, classes=())  # a recipe does not depend on the classes
+    for preset in chosen(variants, user_presets):
+        preset.for_task(task)
     extract(
         manifest,
         variants=variants,

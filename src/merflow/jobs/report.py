@@ -7,6 +7,7 @@ from merflow.contracts.params import EvaluationParams
 from merflow.contracts.score_results import AnyResults, read_any_results
 from merflow.errors import EvaluationError
 from merflow.jobs.evaluate import evaluate
+from merflow.jobs.summaries import check_one_task
 from merflow.runs.run_folder import RESULTS, RunFolder, TrainedFold, read_run
 
 
@@ -35,7 +36,8 @@ def report(
         The results, and the path of the report.
 
     Raises:
-        EvaluationError: A run has no finished fold, lacks folds, or was trained on other data than another run.
+        EvaluationError: A run has no finished fold, lacks folds, or was trained on other data or for another task than
+            another run.
         FormatError: Another version of merflow made a run.
         PresetError: This version of merflow ships no preset that a variant is based on.
         OutputError: ``out`` cannot be written.
@@ -43,6 +45,7 @@ def report(
     folders = [read_run(folder) for folder in runs]
     if len(folders) > 1 and out is None:
         raise EvaluationError("several runs have no common folder; name a folder for their report with --out")
+    check_one_task([fold for run in folders for fold in run.folds.values()], verb="report")
     _check_same_data(folders)
     first = folders[0]
     target = out or first.root

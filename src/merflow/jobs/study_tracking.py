@@ -36,6 +36,7 @@ def begin_study_run(search: Search, *, out: Path, workspace: Workspace, params: 
         study_id=digest([search.location.name, values]),
         tags={
             "variant": subject.variant,
+            "task": search.first.task.name,
             "corpus": search.first.manifest.corpus,
             "manifest_hash": subject.manifest_hash,
             "split_id": subject.split_id,

@@ -113,7 +113,7 @@ def check_one_task(folds: Sequence[TrainedFold], *, verb: str) -> None:
 
     Args:
         folds: Trained folds.
-        verb: The operation, for the error: ``evaluate`` or ``compare``.
+        verb: The operation, for the error: ``evaluate``, ``report`` or ``compare``.
 
     Raises:
         EvaluationError: The message names two tasks with a fold of each.

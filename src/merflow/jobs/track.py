@@ -80,6 +80,7 @@ def track(
         name=name,
         benchmark_id=digest([name, sorted(variants), corpus.hash, *settings]),
         tags={
+            "task": folded.params.named_task,
             "corpus": corpus.corpus,
             "manifest_hash": corpus.hash,
             "split_id": folded.split_id,

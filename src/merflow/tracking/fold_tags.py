@@ -22,6 +22,7 @@ def variant_tags(fold: PlannedFold) -> dict[str, str]:
     return {
         "model": fold.model,
         "preset": fold.preset,
+        "task": fold.task.name,
         "corpus": fold.corpus,
         "manifest_hash": fold.manifest_hash,
         "split_id": fold.split_id,

@@ -91,6 +91,7 @@ class SpaceFile(Strict):
     Attributes:
         preset: The preset that the model's name alone refers to.
         recipe: Settings of every stage's recipe.
+        scores: Settings of the recipe that have other bounds for scores; they replace those of the same name.
         stages: Settings of the stages of one policy, by policy; they replace settings of the recipe with the same name.
         config: Settings of the model.
     """
@@ -98,6 +99,7 @@ class SpaceFile(Strict):
     model: str
     preset: str
     recipe: dict[str, Dimension]
+    scores: dict[str, Dimension] = Field(default_factory=dict)
     stages: dict[Policy, dict[str, Dimension]] = Field(default_factory=dict)
     config: dict[str, Dimension]
 
@@ -138,6 +140,7 @@ def _problems(space: SpaceFile) -> Iterator[str]:
     known = [field.name for field in fields(MODELS[space.model].config)]
     for section, settings in (
         ("recipe", space.recipe),
+        ("scores", space.scores),
         *((f"stages.{name}", each) for name, each in space.stages.items()),
     ):
         yield from (

@@ -7,6 +7,7 @@ from pathlib import Path
 from merflow.contracts.fold_id import FoldId
 from merflow.contracts.params import TrainingParams, TuningParams
 from merflow.contracts.study import DecidingTraining, SearchFile, StudySubject, read_search_file, write_search_file
+from merflow.contracts.task import Regression
 from merflow.corpus.splitting.splits import read_splits
 from merflow.errors import TuningError
 from merflow.folds.inputs import FoldInputs
@@ -107,7 +108,8 @@ class Search:
     @cached_property
     def space(self) -> SearchSpace:
         """The tuned settings and their ranges."""
-        return SearchSpace.of(self.first.preset, recipes=self.first.recipes)
+        inputs = self.first
+        return SearchSpace.of(inputs.preset, recipes=inputs.recipes, scores=isinstance(inputs.task, Regression))
 
     @cached_property
     def subject(self) -> StudySubject:

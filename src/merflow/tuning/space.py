@@ -35,8 +35,13 @@ class SearchSpace:
     stages: tuple[Mapping[str, Dimension], ...]
 
     @classmethod
-    def of(cls, preset: Preset, *, recipes: Sequence[Recipe]) -> "SearchSpace":
+    def of(cls, preset: Preset, *, recipes: Sequence[Recipe], scores: bool = False) -> "SearchSpace":
         """Return the space of a preset whose trained stages have these recipes.
+
+        Args:
+            preset: The preset.
+            recipes: Recipes of the trained stages.
+            scores: True if it learns scores, whose recipe may have bounds of its own.
 
         Raises:
             TuningError: The model has no search space.
@@ -46,7 +51,7 @@ class SearchSpace:
             preset,
             tuple(recipes),
             {key: each for key, each in file.config.items() if key not in preset.config},
-            tuple(_of_stage(file, recipe) for recipe in recipes),
+            tuple(_of_stage(file, recipe, scores=scores) for recipe in recipes),
         )
 
     @property
@@ -131,10 +136,11 @@ class SearchSpace:
         return self.config[key] if section == _CONFIG else self._recipe_dimensions()[name]
 
 
-def _of_stage(file: SpaceFile, recipe: Recipe) -> dict[str, Dimension]:
+def _of_stage(file: SpaceFile, recipe: Recipe, *, scores: bool) -> dict[str, Dimension]:
     """Return the settings of a stage by dotted name; settings of the stage's policy replace those of the recipe."""
     of_policy = file.stages.get(recipe.policy, {})
-    shared = {f"recipe.{key}": each for key, each in file.recipe.items() if key not in of_policy}
+    of_recipe = file.recipe | (file.scores if scores else {})
+    shared = {f"recipe.{key}": each for key, each in of_recipe.items() if key not in of_policy}
     return shared | {f"{recipe.policy}.{key}": each for key, each in of_policy.items()}
 
 

@@ -1,6 +1,7 @@
 """The gate on models of scores: the same checks, by MAE in place of UA and intervals in place of sets."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from scipy import stats
 
 from benchmarks.gate_error_rates import group_refusal_rate, promotion_rate
 from benchmarks.gate_score_worlds import ERROR, ScoreWorld
+from merflow.contracts.task import SCALES, Regression
 from merflow.promotion.gate.evidence import Signature, read_evidence
 from merflow.promotion.gate.gate import policy_of
 from merflow.promotion.gate.mean_absolute_error import MeanAbsoluteError
@@ -144,7 +146,16 @@ def test_thirds_are_those_of_the_scale() -> None:
     found = FIGURE.label_groups(tested)
     assert set(found) == {"low", "middle", "high"}
     assert (found == "low").tolist() == (tested.labels < -1).tolist()
-    assert (found == "high").tolist() == (tested.labels >= 1).tolist()
+    assert (found == "high").tolist() == (tested.labels > 1).tolist()
+
+
+@pytest.mark.parametrize("task", SCALES.values(), ids=str)
+def test_thirds_do_not_depend_on_the_direction_of_the_scale(task: Regression) -> None:
+    figure, labels = MeanAbsoluteError(task), np.arange(6 * task.low, 6 * task.high + 1) / 6  # means of up to 3 raters
+    tested = replace(FIGURE.tested(evidence()), labels=labels)
+    mirrored = replace(tested, labels=task.low + task.high - labels)
+    opposite = {"low": "high", "middle": "middle", "high": "low"}
+    assert figure.label_groups(mirrored).tolist() == [opposite[name] for name in figure.label_groups(tested)]
 
 
 @pytest.mark.parametrize("world", [ScoreWorld(20), ScoreWorld(20, unequal=1.0, heavy=True), ScoreWorld(20, seeds=3)])

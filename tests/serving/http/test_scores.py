@@ -263,6 +263,9 @@ def test_a_fold_that_stands_alone_has_no_interval(rated_fold: RatedFold, tmp_pat
         outputs = [one["name"] for one in plain.send("GET", "/v2/models/tiny").json["outputs"]]
         text = {"name": "text", "shape": [1], "datatype": "BYTES", "data": ["well"]}
         answered = plain.post_json("/v2/models/tiny/infer", {"inputs": [text]}).json["outputs"]
+    metrics = plain.service.metrics.text().decode()
+    assert "merflow_score_count 2.0" in metrics
+    assert "merflow_abstentions_total 0.0" in metrics
     assert (found["low"], found["high"], found["sure"]) == (None, None, False)
     assert outputs == [output["name"] for output in answered] == ["score", "sure", "modalities", "warnings"]
     (kept,) = [path for path in tmp_path.rglob("answers.json") if "a.wav" in path.read_text(encoding="utf-8")]

@@ -25,6 +25,7 @@ from merflow.promotion.gate.interval import FEW, Spread, confidence, jackknife
 
 _NAME = "better than a constant"
 _THIRDS = np.array(["low", "middle", "high"], dtype=object)
+_ROUNDING = 1e-9  # of labels at the end of a third
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,13 @@ class MeanAbsoluteError:
         return jackknife(sums, _negative_mae, shares=tests / tests.sum(), step=0.0)
 
     def label_groups(self, variant: AlignedRows) -> np.ndarray:
-        """Return the third of the scale that each row's true score is in: ``low``, ``middle`` or ``high``."""
+        """Return the third of the scale that each row's true score is in: ``low``, ``middle`` or ``high``.
+
+        Both ends of the middle third belong to it. Sentiments of -1 and 1 are frequent, and must not differ in this.
+        """
+        distance = variant.labels - self.task.middle
         third = (self.task.high - self.task.low) / 3
-        return np.asarray(_THIRDS[np.digitize(variant.labels, [self.task.low + third, self.task.high - third])])
+        return np.asarray(_THIRDS[1 + np.sign(distance).astype(np.int64) * (np.abs(distance) > third / 2 + _ROUNDING)])
 
     def above_floor(self, candidate: AlignedRows, *, policy: AccuracyPolicy) -> Check:
         """Return the check that MAE is clearly below that of the best constant, the median of the test labels."""

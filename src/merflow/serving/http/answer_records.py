@@ -47,7 +47,7 @@ class ScoreAnswer(Record):
     """The answer for one clip. If the clip could not be read, ``error`` says why and all other fields are empty.
 
     ``low`` and ``high`` are the bounds of the score's interval; they are null if the model is not calibrated. ``sure``
-    is false if the interval contains the middle of the scale.
+    is false if the interval contains the middle of the scale, or if there is none.
     """
 
     clip: str

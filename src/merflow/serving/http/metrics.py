@@ -49,8 +49,11 @@ class Metrics:
         self._count = (
             _emotions(model.classes, self.registry) if model.scale is None else _scores(model.scale, self.registry)
         )
+        self._abstains = model.abstains
         self.abstentions = Counter(
-            "merflow_abstentions", "Answered clips of which the model is not sure.", registry=self.registry
+            "merflow_abstentions",
+            "Answered clips of which the model is not sure; 0 for a model without thresholds or intervals.",
+            registry=self.registry,
         )
         self.refused = Counter(
             "merflow_refused", "Requests that were refused, by reason.", ("reason",), registry=self.registry
@@ -67,7 +70,7 @@ class Metrics:
             if isinstance(answer, RefusedClip):
                 continue
             self._count(answer)
-            self.abstentions.inc(not answer.sure)
+            self.abstentions.inc(self._abstains and not answer.sure)
             self.warnings.inc(bool(answer.warnings))
 
     def count_refusal(self, reason: Reason) -> None:

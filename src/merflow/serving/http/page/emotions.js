@@ -7,7 +7,8 @@ export const title = () => "The emotion in a clip";
 export const intro = (model) => `This model tells ${listed(model.classes)} apart`;
 export const answerLabel = () => "Probability of each emotion";
 export const timelineTitle = () => "Emotion over time";
-export const timelineNote = () => "The strip on top is the most likely emotion, hatched where the model is not sure.";
+export const timelineNote = (model) =>
+  `The strip on top is the most likely emotion${model.abstains ? ", hatched where the model is not sure" : ""}.`;
 export const legend = (model) => Object.fromEntries(model.classes.map((name) => [name, model.colours[name]]));
 export const differ = (answers) => new Set(answers.map((answer) => answer.emotion)).size > 1;
 
@@ -34,7 +35,7 @@ function bar(name, answer, model) {
   return row;
 }
 
-export function timeline(parent, segments, { classes, colours }, duration) {
+export function timeline(parent, segments, { classes, colours, abstains }, duration) {
   const [top, height] = [26, 150];
   const [svg, width] = ground(parent, top + height + 28, "Emotion over time; the table below has the numbers");
   segments.forEach((segment) => {
@@ -43,7 +44,7 @@ export function timeline(parent, segments, { classes, colours }, duration) {
     const { emotion, probabilities, sure } = segment.answer;
     const strip = add(svg, "rect", { ...box, y: 0, height: 14, rx: 2 });
     strip.style.fill = `var(--${colours[emotion]})`;
-    if (!sure) add(svg, "rect", { ...box, class: "unsure", y: 0, height: 14 });
+    if (abstains && !sure) add(svg, "rect", { ...box, class: "unsure", y: 0, height: 14 });
     let y = top + height;
     classes.forEach((name) => {
       const part = probabilities[name] * height;
