@@ -13,7 +13,7 @@ import numpy as np
 from benchmarks.gate_worlds import SESSIONS, TestSet
 from merflow.contracts.task import SCALES
 from merflow.evaluation.scores.predictions import ScorePredictions
-from merflow.promotion.gate.mean_absolute_error import MeanAbsoluteError
+from merflow.promotion.gate.mean_absolute_error import MeanAbsoluteError, thirds
 
 TASK = SCALES["sentiment"]
 ERROR = 0.6  # true MAE of the champion
@@ -52,15 +52,10 @@ class ScoreWorld(TestSet):
         size = 1 / np.sqrt(random.chisquare(_HEAVY, size=shape) / _HEAVY) if self.heavy else np.ones(shape)
         common = COMMON**0.5 * random.normal(size=shape)
         candidate, champion = (size * self._errors(shared, common, random) for _ in range(2))
-        candidate = candidate * (1 - np.where(self.inside(self._thirds(labels)), self.gain, 0.0) / ERROR)
+        candidate = candidate * (1 - np.where(self.inside(thirds(labels, TASK)), self.gain, 0.0) / ERROR)
         if self.alike:
             candidate = np.where(random.random(shape) < self.alike, champion, candidate)
         return self._predictions(labels, candidate), self._predictions(labels, champion)
-
-    def _thirds(self, labels: np.ndarray) -> np.ndarray:
-        third = (TASK.high - TASK.low) / 3
-        place = np.digitize(labels, [TASK.low + third, TASK.high - third])
-        return np.asarray(np.array(["low", "middle", "high"])[place])
 
     def _labels(self, random: np.random.Generator) -> np.ndarray:
         """Return thirds of the scale, 0 the most frequent; dialogues lean to one side."""

@@ -62,13 +62,8 @@ class MeanAbsoluteError:
         return jackknife(sums, _negative_mae, shares=tests / tests.sum(), step=0.0)
 
     def label_groups(self, variant: AlignedRows) -> np.ndarray:
-        """Return the third of the scale that each row's true score is in: ``low``, ``middle`` or ``high``.
-
-        Both ends of the middle third belong to it. Sentiments of -1 and 1 are frequent, and must not differ in this.
-        """
-        distance = variant.labels - self.task.middle
-        third = (self.task.high - self.task.low) / 3
-        return np.asarray(_THIRDS[1 + np.sign(distance).astype(np.int64) * (np.abs(distance) > third / 2 + _ROUNDING)])
+        """Return the third of the scale that each row's true score is in: ``low``, ``middle`` or ``high``."""
+        return thirds(variant.labels, self.task)
 
     def above_floor(self, candidate: AlignedRows, *, policy: AccuracyPolicy) -> Check:
         """Return the check that MAE is clearly below that of the best constant, the median of the test labels."""
@@ -126,6 +121,16 @@ class MeanAbsoluteError:
     def signed_interval(self, ends: Interval) -> str:
         """Return the interval of a gain."""
         return signed_decimal_interval(ends)
+
+
+def thirds(labels: np.ndarray, task: Regression) -> np.ndarray:
+    """Return the third of the scale that each label ``(n,)`` is in: ``low``, ``middle`` or ``high``.
+
+    Both ends of the middle third belong to it. Sentiments of -1 and 1 are frequent, and must not differ in this.
+    """
+    distance = labels - task.middle
+    beyond = np.abs(distance) > (task.high - task.low) / 6 + _ROUNDING
+    return np.asarray(_THIRDS[1 + np.sign(distance).astype(np.int64) * beyond])
 
 
 def _negative_mae(sums: np.ndarray) -> np.ndarray:
