@@ -175,6 +175,7 @@ BODIES: dict[str, tuple[int, str, bytes, dict[str, str]]] = {
     ),
     "form-without-fields": (422, "/predict", form(), FORM),
     "form-other-field": (422, "/predict", form(("upload", "a.wav", WAV)), FORM),
+    "form-other-field-and-text": (422, "/predict", form(("audio", "a.wav", WAV), ("text", None, b"hello")), FORM),
     "form-file-is-text": (422, "/predict", form(("file", None, b"/etc/passwd")), FORM),
     "form-text-is-file": (422, "/predict", form(("text", "a.txt", b"hello")), FORM),
     "form-two-texts": (422, "/predict", form(("text", None, b"a"), ("text", None, b"b")), FORM),

@@ -8,6 +8,7 @@ from merflow.serving.http.refusals import RefusedRequestError
 from merflow.serving.http.settings import Limits
 from merflow.serving.predictor import ServedModel
 
+_FIELDS = ("file", "text", "gender")
 _NAME_CHARS = 120
 
 
@@ -17,8 +18,12 @@ async def clips_of(form: FormData, model: ServedModel, *, limits: Limits) -> lis
     File names are only repeated in the answer. ``text`` and ``gender`` apply to every file.
 
     Raises:
-        RefusedRequestError: The form has neither files nor text, too many files, or an invalid field.
+        RefusedRequestError: The form has neither files nor text, too many files, or an unknown or invalid field.
     """
+    if unknown := [name for name in form if name not in _FIELDS]:
+        raise RefusedRequestError(
+            "malformed", f"unknown field {unknown[0][:_NAME_CHARS]!r}; send {', '.join(_FIELDS[:-1])} or {_FIELDS[-1]}"
+        )
     text = text_field(form, "text", limit=limits.text_chars)
     gender = text_field(form, "gender", limit=limits.text_chars)
     files = form.getlist("file")
