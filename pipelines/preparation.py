@@ -27,7 +27,7 @@ class Prepared:
 def fresh_digests(**files: object) -> PipelineChannel:
     """Add the step that digests the corpus and the encoders to the pipeline that calls it, and return its output.
 
-    It is never reused from KFP's cache, because it looks at files, whose content no parameter of a run tells.
+    KFP must not take its result from the cache: it reads files, and no parameter of a run says what they contain.
 
     Args:
         files: Arguments of :func:`merflow.components.fingerprint.fingerprint`.

@@ -1,6 +1,6 @@
-"""Modules that imports load, each in a fork of an interpreter that has nothing of merflow yet.
+"""Modules that imports load, measured in forks of one interpreter that has not imported merflow.
 
-An interpreter of its own for each case would spend most of its time on the same large libraries.
+A new interpreter per case would spend most of its time importing the same large libraries.
 """
 
 import json
@@ -31,7 +31,7 @@ def modules_after(cases: Mapping[str, Sequence[str]], *, preloaded: Sequence[str
 
     Args:
         cases: The modules to import, by the name of the case.
-        preloaded: Libraries that are loaded before; the answers always have them.
+        preloaded: Libraries to import first, once for all cases; every answer includes them.
     """
     given = json.dumps([list(preloaded), {name: list(modules) for name, modules in cases.items()}])
     told = subprocess.run([sys.executable, "-c", _PROGRAM, given], check=True, stdout=subprocess.PIPE, text=True).stdout

@@ -1,4 +1,4 @@
-"""Silence for loggers of libraries whose remarks tell the user nothing."""
+"""A context that silences chatty loggers of libraries."""
 
 import logging
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet(*names: str) -> Iterator[None]:
-    """Let the loggers of these names pass errors alone, until the block ends."""
+    """Silence everything below an error in the loggers of these names, until the block ends."""
     levels = {name: logging.getLogger(name).level for name in names}
     for name in names:
         logging.getLogger(name).setLevel(logging.ERROR)

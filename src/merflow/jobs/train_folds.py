@@ -1,6 +1,6 @@
 """All folds of a benchmark, each trained in a process of its own.
 
-Such a process imports this module, which therefore imports only what training needs.
+Every process imports this module, so it imports only what training needs.
 """
 
 import io

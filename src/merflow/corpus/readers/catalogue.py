@@ -242,7 +242,7 @@ def task_of_corpus(kind: Reader, choice: TaskChoice) -> TaskName:
 def with_usual_protocol(params: SplitParams, *, kind: Reader) -> SplitParams:
     """Return the parameters with the usual protocol of the corpus in place of ``auto``.
 
-    It stays ``auto`` if the sessions, speakers and parts of the corpus decide, as in :func:`merflow.jobs.split.split`.
+    It stays ``auto`` if the choice depends on the rows of the corpus; :func:`merflow.jobs.split.split` makes it then.
     """
     return params.model_copy(update={"protocol": kind.protocol}) if params.protocol == "auto" else params
 
